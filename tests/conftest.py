@@ -1,0 +1,23 @@
+"""Fixtures every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of public data sets: SEARCHAPP_DATA, or ../shared/data beside the checkout."""
+    folder = Path(os.environ.get("SEARCHAPP_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set SEARCHAPP_DATA to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    """The sample catalogue that comes with the project."""
+    return ROOT / "data" / "sample"
