@@ -53,15 +53,27 @@ def replacing_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Raise IndexFolderError if a folder may not be put at `path`.
+
+    What is there is replaced only where `overwrite` says so and it is an index or an empty folder.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not (path / MANIFEST).is_file():
+        raise IndexFolderError(f"{path} is not an index and is not empty, so it is left alone; name another place")
+    if not overwrite:
+        raise IndexFolderError(f"{path} holds an index already; type the same call with --overwrite to replace it")
+
+
 @contextlib.contextmanager
 def committing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary sibling folder to fill; at the end it becomes `path`.
 
-    If the block raises, `path` is what it was and the sibling is gone. Raises IndexFolderError where `path`
-    exists and `overwrite` is false, or where the place can't be written to.
+    If the block raises, `path` is what it was and the sibling is gone. Raises IndexFolderError as
+    `check_free` does, or where the place can't be written to.
     """
-    if path.exists() and not overwrite:
-        raise IndexFolderError(f"{path} exists already; add --overwrite to replace it, or name another place")
+    check_free(path, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))

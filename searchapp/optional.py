@@ -5,6 +5,10 @@ from types import ModuleType
 
 from searchapp.errors import MissingExtraError
 
+_OR = {
+    "cpu": "; with a CUDA GPU instead: pip install 'searchapp[gpu]' (both write the same folder: never install both)"
+}
+
 
 def require(module: str, *, extra: str) -> ModuleType:
     """Import `module`, or say which extra brings it.
@@ -18,5 +22,5 @@ def require(module: str, *, extra: str) -> ModuleType:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
         raise MissingExtraError(
-            f"{module} is not installed, and this needs it; type: pip install 'searchapp[{extra}]'"
+            f"{module} is not installed, and this needs it; type: pip install 'searchapp[{extra}]'{_OR.get(extra, '')}"
         ) from None

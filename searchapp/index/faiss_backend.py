@@ -1,0 +1,183 @@
+"""The one door to FAISS: build, save, open and search one derived index. Inner product everywhere, asserted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from searchapp.errors import IndexFolderError, UsageError
+from searchapp.index.kinds import Plan
+from searchapp.index.vectors import Rows, Vectors, VectorStore, unit
+from searchapp.optional import require
+
+if TYPE_CHECKING:
+    from faiss import Index as RawIndex
+    from faiss import SearchParameters
+
+SEED = 1234
+"""Seeds the training sample; FAISS's own k-means uses the same number."""
+
+Scores = npt.NDArray[np.float32]
+
+
+def check_factory(plan: Plan, dim: int) -> None:
+    """Raise UsageError unless FAISS can make an inner-product index of this plan, before any work is done."""
+    _make(plan, dim)
+
+
+def build_faiss(path: Path, vectors: VectorStore, plan: Plan, *, dim: int, layer_norm: bool = False) -> int:
+    """Build the index of a plan over the stored vectors and write it to `path`; return the rows it trained on.
+
+    The sample it trains on is drawn once, seeded, from the whole store; a flat index is streamed to the file, so
+    that no more than a block is held.
+    """
+    index = _make(plan, dim)
+    trained_on = 0
+    if not index.is_trained:
+        rows = _sample(len(vectors), plan.train_rows)
+        index.train(unit(vectors.take(rows), dim, layer_norm=layer_norm))
+        trained_on = len(rows)
+    blocks = (unit(block, dim, layer_norm=layer_norm) for block in vectors.blocks())
+    if plan.factory == "Flat":
+        _write_flat(path, blocks, rows=len(vectors), dim=dim)
+    else:
+        faiss = _faiss()
+        for block in blocks:
+            index.add(block)
+        faiss.write_index(index, str(path))
+    FaissIndex(path, factory=plan.factory).expect(rows=len(vectors), dim=dim)
+    return trained_on
+
+
+class FaissIndex:
+    """One derived index, memory-mapped where FAISS can."""
+
+    def __init__(self, path: Path, *, factory: str) -> None:
+        faiss = _faiss()
+        self.path = path
+        # Two ways to map a file: inverted lists and flat codes each have their own, and neither takes both.
+        flag = faiss.IO_FLAG_MMAP if "IVF" in factory else faiss.IO_FLAG_MMAP_IFC
+        try:
+            self._index = faiss.read_index(str(path), flag)
+        except RuntimeError as error:
+            reason = str(error).rsplit("Error:", maxsplit=1)[-1].strip().splitlines()[0]
+            raise IndexFolderError(f"{path} can't be read by FAISS ({reason}); build it again") from None
+        _assert_inner_product(self._index, str(path))
+
+    def expect(self, *, rows: int, dim: int) -> None:
+        """Raise IndexFolderError unless the index holds that many rows of that many dims."""
+        if (self._index.ntotal, self._index.d) != (rows, dim):
+            raise IndexFolderError(
+                f"{self.path} holds {self._index.ntotal} vectors of {self._index.d} dims where {rows} of {dim} were "
+                "expected; build it again"
+            )
+
+    def search(
+        self, queries: Vectors, k: int, *, nprobe: int | None = None, among: Rows | None = None
+    ) -> tuple[Scores, Rows]:
+        """Search unit-length float32 (n, dim); return scores and rows, both (n, k), best first.
+
+        Where fewer than k are found, rows end with -1. `nprobe` goes with this call only; `among` restricts the search
+        to the given rows, whatever list they are in.
+        """
+        parameters, held = self._parameters(nprobe, among)
+        searched = self._index
+        if among is not None and isinstance(searched, _faiss().IndexHNSW):
+            # A graph reaches a given row only by luck; its codes are all in its storage.
+            searched = searched.storage
+        scores, rows = searched.search(queries, k, params=parameters)
+        del held
+        return scores, rows
+
+    def _parameters(self, nprobe: int | None, among: Rows | None) -> "tuple[SearchParameters | None, list[object]]":
+        """Make FAISS's parameter object for one call, and what must outlive the call."""
+        faiss = _faiss()
+        inner = faiss.downcast_index(self._index)
+        wrapped = isinstance(inner, faiss.IndexPreTransform)
+        if wrapped:
+            inner = faiss.downcast_index(inner.index)
+        selector = None if among is None else faiss.IDSelectorBatch(among)
+        lists = isinstance(inner, faiss.IndexIVF)
+        if selector is None and not (lists and nprobe):
+            return None, []
+        if lists:
+            visited = inner.nlist if among is not None else min(nprobe or inner.nprobe, inner.nlist)
+            parameters = faiss.SearchParametersIVF(nprobe=visited, sel=selector)
+        else:
+            parameters = faiss.SearchParameters(sel=selector)
+        if wrapped:
+            outer = faiss.SearchParametersPreTransform(index_params=parameters)
+            return outer, [parameters, selector]
+        return parameters, [selector]
+
+
+def faiss_version() -> str:
+    """Return the version of the FAISS in use, for the manifest."""
+    return str(_faiss().__version__)
+
+
+def _faiss() -> ModuleType:
+    return require("faiss", extra="cpu")
+
+
+def _make(plan: Plan, dim: int) -> "RawIndex":
+    faiss = _faiss()
+    try:
+        index: RawIndex = faiss.index_factory(dim, plan.factory, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        reason = str(error).rsplit("Error:", maxsplit=1)[-1].strip().splitlines()[0]
+        raise UsageError(
+            f"FAISS can't make {plan.factory!r} at {dim} dims for inner product ({reason}); "
+            "type a kind (flat, sq8, ivf-flat, ivf-pq) or another factory string"
+        ) from None
+    _assert_inner_product(index, plan.factory)
+    return index
+
+
+def _assert_inner_product(index: "RawIndex", what: str) -> None:
+    """Raise IndexFolderError unless the index and everything inside it rank by inner product.
+
+    FAISS's IVF has two metrics, its own and its quantiser's, and either may default to L2 unnoticed.
+    """
+    faiss = _faiss()
+    todo: list[tuple[str, Any]] = [("index", index)]
+    while todo:
+        part, inner = todo.pop()
+        if inner is None:
+            continue
+        inner = faiss.downcast_index(inner)
+        if inner.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise IndexFolderError(
+                f"{what}: the {part} ({type(inner).__name__}) has FAISS metric {inner.metric_type} where inner product "
+                f"({faiss.METRIC_INNER_PRODUCT}) was expected; build it again"
+            )
+        todo += [(name, getattr(inner, name, None)) for name in ("index", "quantizer", "base_index", "refine_index")]
+        if isinstance(inner, faiss.IndexHNSW):
+            todo.append(("storage", inner.storage))
+
+
+def _sample(rows: int, wanted: int) -> Rows:
+    """Draw `wanted` of `rows` without replacement, seeded, in ascending order."""
+    if wanted >= rows:
+        return np.arange(rows, dtype=np.int64)
+    drawn = np.random.default_rng(SEED).choice(rows, size=wanted, replace=False)
+    return np.sort(drawn).astype(np.int64)
+
+
+def _write_flat(path: Path, blocks: Iterator[Vectors], *, rows: int, dim: int) -> None:
+    """Write FAISS's own file of a flat index block by block.
+
+    FAISS can only write what it holds in memory. Its file of an empty flat index is a header with the row count at
+    byte 8 and ends with the length of the vector array, in floats; both are filled in and the vectors follow. The file
+    is opened by FAISS and its counts compared right after.
+    """
+    faiss = _faiss()
+    header = faiss.serialize_index(faiss.IndexFlatIP(dim)).tobytes()
+    counts = [np.int64(n).astype("<i8").tobytes() for n in (rows, rows * dim)]
+    with path.open("wb") as handle:
+        handle.write(header[:8] + counts[0] + header[16:-8] + counts[1])
+        for block in blocks:
+            handle.write(block.astype("<f4", copy=False).tobytes())

@@ -1,0 +1,191 @@
+"""An index folder, opened: its manifest, its documents, and searches over any (dim, kind) it holds."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from searchapp.errors import IndexFolderError, UsageError
+from searchapp.index.documents import DocumentStore
+from searchapp.index.faiss_backend import FaissIndex
+from searchapp.index.manifest import CANARY_FILE, Derived, Manifest, read_manifest
+from searchapp.index.ranking import NO_ROW, Ranking, Scores, concatenate, order
+from searchapp.index.vectors import Rows, Vectors, VectorStore, cosine_scores, unit
+from searchapp.layout import sha256_file
+
+QUERY_BLOCK = 64
+"""Queries searched and rescored at a time; bounds memory at this x candidates x width numbers."""
+SLACK = 16
+"""Candidates fetched beyond k, so that ties at the cutoff are seen."""
+ROUNDING = 1e-6
+"""FAISS's float32 sums and ours may differ by this much; nearer scores are treated as a possible tie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How to search: which derived index, and how hard to look. None takes the index's own default."""
+
+    dim: int | None = None
+    kind: str | None = None
+    nprobe: int | None = None
+    rescore: int | None = None
+
+
+class Index:
+    """An opened index folder. Files are memory-mapped when first needed."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._opened: dict[str, FaissIndex] = {}
+
+    def __len__(self) -> int:
+        return self.manifest.documents
+
+    @cached_property
+    def vectors(self) -> VectorStore:
+        """Return the full-width vectors."""
+        return VectorStore([self.folder / shard.vectors for shard in self.manifest.shards], self.manifest.dim)
+
+    @cached_property
+    def documents(self) -> DocumentStore:
+        """Return the documents."""
+        return DocumentStore([self.folder / shard.documents for shard in self.manifest.shards])
+
+    @cached_property
+    def canaries(self) -> tuple[Vectors, Vectors]:
+        """Return the canary texts' vectors as queries and as documents, float32 (texts, width) each."""
+        stored = np.load(self.folder / CANARY_FILE, allow_pickle=False)
+        return stored[0], stored[1]
+
+    def choose(self, setting: Setting = Setting()) -> Derived:
+        """Return the derived index a setting names; the first that fits, in the order they were built.
+
+        A kind may be given with or without its numbers (`ivf-pq`, `ivf512-pq48`) or as its factory string.
+        Raises UsageError naming what there is and what to type.
+        """
+        fitting = [
+            derived
+            for derived in self.manifest.derived
+            if setting.dim in (None, derived.dim) and (setting.kind is None or is_kind(derived, setting.kind))
+        ]
+        if fitting:
+            return fitting[0]
+        wanted = " ".join(
+            [f"--dim {setting.dim}"] * (setting.dim is not None)
+            + [f"--kind {setting.kind}"] * (setting.kind is not None)
+        )
+        held = ", ".join(derived.name for derived in self.manifest.derived)
+        raise UsageError(
+            f"{self.folder} holds {held}, not {wanted}; add it (no model is needed) with: "
+            f"searchapp index --from {self.folder} {wanted}"
+        )
+
+    def search(self, queries: Vectors, k: int, setting: Setting = Setting()) -> Ranking:
+        """Rank documents for float32 queries (n, width) as the encoder gave them.
+
+        Returns a Ranking of n rows and min(k, documents) columns. Scores of flat, ivf-flat and rescored searches are
+        exact cosines, summed in one order: they don't depend on what is searched in the same call.
+        """
+        if k < 1:
+            raise UsageError(f"k is {k}; at least 1 hit must be asked for")
+        derived = self.choose(setting)
+        k = min(k, len(self))
+        depth = min(len(self), max(k + SLACK, _rescore(derived, setting)))
+        found = [
+            self._search_block(queries[start : start + QUERY_BLOCK], k, depth, derived, setting)
+            for start in range(0, len(queries), QUERY_BLOCK)
+        ]
+        if not found:
+            return Ranking(np.empty((0, k), np.int64), np.empty((0, k), np.float32), np.empty(0, bool))
+        return concatenate(found)
+
+    def search_among(self, query: Vectors, rows: Rows, setting: Setting = Setting()) -> Ranking:
+        """Rank only the given rows for one query, float32 (1, width); every one of them gets a place."""
+        derived = self.choose(setting)
+        if self._is_exact(derived, setting):
+            candidates = rows[None, :]
+            scores = self._exact(query, candidates, derived, setting)
+        else:
+            unit_query = unit(query, derived.dim, layer_norm=self.manifest.layer_norm)
+            scores, candidates = self._faiss(derived).search(unit_query, len(rows), among=rows)
+            if (candidates == NO_ROW).any():
+                raise UsageError(
+                    f"{derived.name} can't rank a given pool of documents; type --kind flat, or --protocol full-corpus"
+                )
+        return order(candidates, scores, len(rows), self.documents.ids)
+
+    def verify(self) -> None:
+        """Read every file and compare it with its checksum; raise IndexFolderError naming the first that differs."""
+        for name, entry in self.manifest.files.items():
+            found = sha256_file(self.folder / name)
+            if found != entry.sha256:
+                raise IndexFolderError(
+                    f"{self.folder / name} is damaged: its sha256 is {found[:12]}..., the manifest says "
+                    f"{entry.sha256[:12]}...; build the index again"
+                )
+
+    def _search_block(self, queries: Vectors, k: int, depth: int, derived: Derived, setting: Setting) -> Ranking:
+        """Search one block of queries with `depth` candidates each; deeper where a tie at k may go on beyond them."""
+        unit_queries = unit(queries, derived.dim, layer_norm=self.manifest.layer_norm)
+        found, rows = self._faiss(derived).search(unit_queries, depth, nprobe=setting.nprobe or derived.nprobe)
+        scores = self._exact(queries, rows, derived, setting) if self._is_exact(derived, setting) else found
+        ranking = order(rows, scores, k, self.documents.ids)
+        if depth == len(self) or _rescore(derived, setting):
+            return ranking
+        exhausted = rows[:, -1] == NO_ROW
+        unsettled = np.flatnonzero(~exhausted & (ranking.scores[:, -1] <= scores.min(axis=1) + ROUNDING))
+        if len(unsettled):
+            deeper = min(len(self), 4 * depth)
+            ranking.put(unsettled, self._search_block(queries[unsettled], k, deeper, derived, setting))
+        return ranking
+
+    def _is_exact(self, derived: Derived, setting: Setting) -> bool:
+        return bool(_rescore(derived, setting)) or re.fullmatch(r"(IVF\d+,)?Flat", derived.factory) is not None
+
+    def _exact(self, queries: Vectors, rows: Rows, derived: Derived, setting: Setting) -> Scores:
+        """Score candidates (n, c) against the stored vectors: at full width when rescoring, else at the index's dim."""
+        vectors = self.vectors.take(np.maximum(rows, 0).ravel()).reshape(*rows.shape, -1)
+        dim = self.manifest.dim if _rescore(derived, setting) else derived.dim
+        return cosine_scores(queries, vectors, dim, layer_norm=self.manifest.layer_norm)
+
+    def _faiss(self, derived: Derived) -> FaissIndex:
+        if derived.file not in self._opened:
+            opened = FaissIndex(self.folder / derived.file, factory=derived.factory)
+            opened.expect(rows=len(self), dim=derived.dim)
+            self._opened[derived.file] = opened
+        return self._opened[derived.file]
+
+
+def open_index(folder: str | Path) -> Index:
+    """Open an index folder for searching.
+
+    Reads the manifest and compares the size of every file; the files themselves are mapped when first needed. Raises
+    IndexFolderError where the folder is not an index or a file is missing or cut short.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    for name, entry in manifest.files.items():
+        path = folder / name
+        size = path.stat().st_size if path.is_file() else None
+        if size != entry.bytes:
+            found = "is missing" if size is None else f"has {size:,} bytes"
+            raise IndexFolderError(f"{path} {found}, the manifest says {entry.bytes:,} bytes; build the index again")
+    return Index(folder, manifest)
+
+
+def is_kind(derived: Derived, kind: str) -> bool:
+    """Tell whether a derived index is of the kind a person names: with its numbers, without, or as a factory string.
+
+    >>> made = Derived(dim=8, kind="ivf512-pq48", factory="IVF512,PQ48", file="", trained_on=0)
+    >>> [is_kind(made, kind) for kind in ("ivf-pq", "ivf512-pq48", "IVF512,PQ48", "flat")]
+    [True, True, True, False]
+    """
+    bare = re.sub(r"(ivf|pq)\d+", r"\1", derived.kind)
+    return kind.lower() in (derived.kind, bare) or kind == derived.factory
+
+
+def _rescore(derived: Derived, setting: Setting) -> int:
+    return derived.rescore if setting.rescore is None else setting.rescore

@@ -1,0 +1,144 @@
+"""The kinds of index, one row each, and how their numbers follow from the corpus.
+
+Adding a kind is adding a row. `auto` picks by what one query costs: a flat index reads every vector for each
+query, which is instant up to some ten million numbers and the most exact there is; beyond that lists and product
+quantisation with rescoring are worth their loss.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from searchapp.errors import UsageError
+
+POINTS_PER_LIST = 39
+"""FAISS's k-means warns below this many training points a centroid."""
+PQ_POINTS = 39 * 256
+"""The same for a product quantiser of 8 bits."""
+AUTO_FLAT_NUMBERS = 50_000_000
+"""Rows x dim up to which `auto` stays flat: 200 MB of float32, read for each query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A kind with its numbers filled in for one corpus and dim."""
+
+    kind: str
+    """The name with its numbers, as it stands in file names: `ivf512-pq48`."""
+    factory: str
+    """FAISS's own description."""
+    train_rows: int = 0
+    """Rows of the seeded sample it trains on; 0 needs no training."""
+    nlist: int | None = None
+    nprobe: int | None = None
+    rescore: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of the table."""
+
+    name: str
+    summary: str
+    min_rows: int
+    plan: Callable[[int, int], Plan]
+    """From rows and dim to the filled-in plan."""
+
+
+def plan_kind(name: str, *, rows: int, dim: int) -> Plan:
+    """Fill in a kind's numbers for a corpus of `rows` vectors of `dim`.
+
+    `name` is a row of the table, `auto`, or a FAISS factory string. Raises UsageError where the corpus is too small
+    for it, naming the kind that fits.
+    """
+    if name == "auto":
+        name = "flat" if rows * dim <= AUTO_FLAT_NUMBERS else "ivf-pq"
+    kind = KINDS.get(name.lower())
+    if kind is None:
+        return _plan_factory(name, rows)
+    if rows < kind.min_rows:
+        fits = "ivf-flat" if name == "ivf-pq" and rows >= KINDS["ivf-flat"].min_rows else "flat"
+        raise UsageError(
+            f"{rows:,} documents are too few for kind {name}, which trains on at least {kind.min_rows:,}; "
+            f"type: --kind {fits}"
+        )
+    return kind.plan(rows, dim)
+
+
+def _lists(rows: int) -> int:
+    """Choose nlist: the power of two nearest below 4 sqrt(rows), with enough training points a list."""
+    wanted = min(4 * math.sqrt(rows), rows / POINTS_PER_LIST)
+    return max(1, 1 << int(math.log2(wanted)))
+
+
+def _pq_bytes(dim: int) -> int:
+    """Choose the code width: one byte for every four dims, where that divides."""
+    return next(dim // width for width in (4, 5, 6, 8, 3, 2, 1) if dim % width == 0)
+
+
+def _flat(rows: int, dim: int) -> Plan:
+    del rows, dim
+    return Plan("flat", "Flat")
+
+
+def _sq8(rows: int, dim: int) -> Plan:
+    del dim
+    return Plan("sq8", "SQ8", train_rows=min(rows, 65_536))
+
+
+def _ivf_flat(rows: int, dim: int) -> Plan:
+    del dim
+    nlist = _lists(rows)
+    return Plan(f"ivf{nlist}-flat", f"IVF{nlist},Flat", _sample(rows, nlist), nlist, nprobe=_probes(nlist))
+
+
+def _ivf_pq(rows: int, dim: int) -> Plan:
+    nlist, width = _lists(rows), _pq_bytes(dim)
+    return Plan(
+        f"ivf{nlist}-pq{width}",
+        f"IVF{nlist},PQ{width}",
+        max(_sample(rows, nlist), min(rows, 2 * PQ_POINTS)),
+        nlist,
+        nprobe=_probes(nlist),
+        rescore=200,
+    )
+
+
+def _sample(rows: int, nlist: int) -> int:
+    return min(rows, nlist * 64)
+
+
+def _probes(nlist: int) -> int:
+    return max(1, nlist // 8)
+
+
+def _plan_factory(factory: str, rows: int) -> Plan:
+    """Plan a FAISS factory string; its training needs are read off its parts."""
+    lists = re.search(r"IVF(\d+)", factory)
+    nlist = int(lists.group(1)) if lists else None
+    needs = [POINTS_PER_LIST * (nlist or 0)]
+    for match in re.finditer(r"(?<!O)PQ\d+(?:x(\d+))?", factory):
+        needs.append(POINTS_PER_LIST * 2 ** int(match.group(1) or 8))
+    if rows < max(needs):
+        raise UsageError(
+            f"{rows:,} documents are too few for {factory}, which trains on at least {max(needs):,}; type: --kind flat"
+        )
+    return Plan(
+        re.sub(r"[^a-z0-9]+", "-", factory.lower()).strip("-"),
+        factory,
+        min(rows, max(65_536, max(needs) * 2)),
+        nlist,
+        nprobe=None if nlist is None else _probes(nlist),
+    )
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("flat", "exact: every vector, float32", 1, _flat),
+        Kind("sq8", "every vector, one byte a dim", 256, _sq8),
+        Kind("ivf-flat", "the nearest lists, float32", 8 * POINTS_PER_LIST, _ivf_flat),
+        Kind("ivf-pq", "the nearest lists, product-quantised, rescored", PQ_POINTS, _ivf_pq),
+    )
+}

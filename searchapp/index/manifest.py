@@ -1,0 +1,150 @@
+"""The manifest: what an index is, from what it was made, and what it promises. Written last."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from searchapp.errors import IndexFolderError
+from searchapp.layout import MANIFEST, replacing_file
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+
+FORMAT = "searchapp-index"
+FORMAT_VERSION = 1
+CANARY_FILE = "canaries.npy"
+"""float32 (2, texts, dim): the canary texts as queries and as documents, as the encoder gave them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of the folder and what its bytes must be."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One numbered slice of the corpus: its vectors and its documents."""
+
+    rows: int
+    vectors: str
+    documents: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """One FAISS file made from the stored vectors."""
+
+    dim: int
+    kind: str
+    factory: str
+    file: str
+    trained_on: int
+    nlist: int | None = None
+    nprobe: int | None = None
+    """Lists visited unless the call says otherwise."""
+    rescore: int = 0
+    """Hits rescored against the full-width vectors unless the call says otherwise."""
+
+    @property
+    def name(self) -> str:
+        """Return what the file is called: dim and kind."""
+        return f"d{self.dim}-{self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The contract of an index folder."""
+
+    encoder: Mapping[str, Json]
+    """Everything that decided the vectors: model, revision, fingerprint, prompts, pooling, ..."""
+    corpus: Mapping[str, Json]
+    """Name, format, text template and fingerprint of what was indexed."""
+    counts: Mapping[str, int]
+    dim: int
+    """Width of the stored vectors."""
+    layer_norm: bool
+    """Whether vectors are layer-normalised before they are cut."""
+    shards: tuple[Shard, ...]
+    derived: tuple[Derived, ...]
+    files: Mapping[str, FileEntry]
+    versions: Mapping[str, str]
+    metric: str = "cosine"
+    canary_texts: tuple[str, ...] = field(default=())
+
+    @property
+    def documents(self) -> int:
+        """Return how many documents the index holds."""
+        return sum(shard.rows for shard in self.shards)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the manifest as it stands in the file."""
+        return {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest in one step; from then on the folder is an index."""
+    text = json.dumps(manifest.to_json(), indent=2, ensure_ascii=False) + "\n"
+    with replacing_file(folder / MANIFEST) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of an index folder.
+
+    Raises IndexFolderError where there is none, or it is not one this version can read.
+    """
+    path = folder / MANIFEST
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise IndexFolderError(_not_an_index(folder)) from None
+    except (OSError, ValueError) as error:
+        raise IndexFolderError(f"{path} can't be read as a manifest ({error}); build the index again") from None
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        raise IndexFolderError(f"{path} is not the manifest of a searchapp index; name another folder")
+    if body.get("format_version") != FORMAT_VERSION:
+        raise IndexFolderError(
+            f"{path} has format version {body.get('format_version')}, this searchapp reads {FORMAT_VERSION}; "
+            "build the index again, or use the searchapp that made it"
+        )
+    try:
+        return _parse(body)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise IndexFolderError(f"{path} is damaged ({error!r}); build the index again") from None
+
+
+def _parse(body: dict[str, Any]) -> Manifest:
+    manifest = Manifest(
+        encoder=body["encoder"],
+        corpus=body["corpus"],
+        counts=body["counts"],
+        dim=body["dim"],
+        layer_norm=body["layer_norm"],
+        shards=tuple(Shard(**shard) for shard in body["shards"]),
+        derived=tuple(Derived(**derived) for derived in body["derived"]),
+        files={name: FileEntry(**entry) for name, entry in body["files"].items()},
+        versions=body["versions"],
+        metric=body["metric"],
+        canary_texts=tuple(body["canary_texts"]),
+    )
+    for name in manifest.files:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"the file name {name!r} leaves the folder")
+    named = [n for s in manifest.shards for n in (s.vectors, s.documents)] + [d.file for d in manifest.derived]
+    if missing := [name for name in named if name not in manifest.files]:
+        raise ValueError(f"{missing[0]!r} has no entry under files")
+    return manifest
+
+
+def _not_an_index(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"there is no folder {folder}; make an index with: searchapp index CORPUS --out {folder}"
+    return (
+        f"{folder} is not an index: it has no {MANIFEST}; make one with: "
+        f"searchapp index CORPUS --out {folder} --overwrite"
+    )

@@ -1,0 +1,104 @@
+"""Full-width vectors on disk: numbered .npy shards, written once, memory-mapped, gathered by row."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from searchapp.errors import IndexFolderError
+
+Vectors: TypeAlias = npt.NDArray[np.float32]
+Rows: TypeAlias = npt.NDArray[np.int64]
+
+
+def unit(vectors: Vectors, dim: int, *, layer_norm: bool = False) -> Vectors:
+    """Cut vectors to their first `dim` values and make them unit length: the one place where that happens.
+
+    Takes float32 (n, width >= dim), returns float32 (n, dim). `layer_norm` first shifts and scales every
+    full-width vector to mean 0 and variance 1, as nomic-embed-text-v1.5 asks for. A vector whose first `dim`
+    values are all zero stays zero.
+
+    >>> unit(np.array([[3, 4, 9]], dtype=np.float32), 2).tolist()
+    [[0.6000000238418579, 0.800000011920929]]
+    """
+    if layer_norm:
+        centred = vectors - vectors.mean(axis=1, keepdims=True)
+        vectors = centred / np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + np.float32(1e-5))
+    cut = vectors[:, :dim]
+    norms = np.sqrt(np.einsum("nd,nd->n", cut, cut, dtype=np.float64))
+    norms[norms == 0] = 1
+    return np.ascontiguousarray(cut / norms[:, None], dtype=np.float32)
+
+
+def cosine_scores(
+    queries: Vectors, candidates: npt.NDArray[np.float32], dim: int, *, layer_norm: bool = False
+) -> npt.NDArray[np.float32]:
+    """Score every query against its own candidates: cosine over the first `dim` values.
+
+    `queries` is float32 (n, width), `candidates` float32 (n, c, width); returns float32 (n, c). The sum runs in
+    float64 and in one order, so equal vectors score equally whatever is searched beside them: ties are ties.
+    """
+    flat = unit(candidates.reshape(-1, candidates.shape[-1]), dim, layer_norm=layer_norm)
+    documents = flat.reshape(candidates.shape[0], candidates.shape[1], dim).astype(np.float64)
+    asked = unit(queries, dim, layer_norm=layer_norm).astype(np.float64)
+    scores: Vectors = np.einsum("ncd,nd->nc", documents, asked).astype(np.float32)
+    return scores
+
+
+def write_shard(path: Path, blocks: Iterator[Vectors], *, rows: int, dim: int) -> None:
+    """Write blocks of float32 (n, dim) one after the other into one .npy file of `rows` rows.
+
+    Raises IndexFolderError if the blocks don't add up to `rows`.
+    """
+    header = np.lib.format.header_data_from_array_1_0(np.empty((0, dim), dtype=np.float32))
+    header["shape"] = (rows, dim)
+    written = 0
+    with path.open("wb") as handle:
+        np.lib.format.write_array_header_1_0(handle, header)
+        for block in blocks:
+            handle.write(np.ascontiguousarray(block, dtype="<f4").tobytes())
+            written += len(block)
+    if written != rows:
+        raise IndexFolderError(f"{path}: {written} vectors were written where {rows} were expected")
+
+
+class VectorStore:
+    """The vectors of an index, memory-mapped; row i is row i of the shards laid end to end."""
+
+    def __init__(self, paths: Sequence[Path], dim: int) -> None:
+        self.dim = dim
+        self._shards = [_open_shard(path, dim) for path in paths]
+        self._starts = np.cumsum([0, *(len(shard) for shard in self._shards)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def take(self, rows: Rows) -> Vectors:
+        """Return float32 (n, dim): the vectors of the given rows, in the given order."""
+        taken = np.empty((len(rows), self.dim), dtype=np.float32)
+        homes = np.searchsorted(self._starts, rows, side="right") - 1
+        for home in np.unique(homes):
+            here = homes == home
+            taken[here] = self._shards[home][rows[here] - self._starts[home]]
+        return taken
+
+    def blocks(self, size: int = 8192) -> Iterator[Vectors]:
+        """Yield all vectors in row order, at most `size` at a time."""
+        for shard in self._shards:
+            for start in range(0, len(shard), size):
+                yield np.asarray(shard[start : start + size])
+
+
+def _open_shard(path: Path, dim: int) -> Vectors:
+    try:
+        shard = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise IndexFolderError(f"{path} can't be read as vectors ({error}); build the index again") from None
+    if shard.ndim != 2 or shard.shape[1] != dim or shard.dtype != np.float32:
+        raise IndexFolderError(
+            f"{path} holds {shard.dtype} {shard.shape} where float32 (rows, {dim}) was expected; build the index again"
+        )
+    vectors: Vectors = shard
+    return vectors

@@ -1,0 +1,141 @@
+"""The read path: Searcher(index, encoder).search(texts, k) -> hits. What `query` serves is what `bench` measures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from searchapp.encoders import Encoder, EncoderOptions, load_encoder
+from searchapp.errors import BadVectorsError, ContractError
+from searchapp.index import NO_ROW, Index, Ranking, Setting, open_index
+from searchapp.records import Hit
+
+CANARY_COSINE = 0.99
+"""A runtime in half precision stays well above this; another model, prompt or pooling falls far below."""
+
+
+class Searcher:
+    """An index and the encoder its queries need, checked against each other when they meet.
+
+    Raises ContractError where the encoder is not the one the index was made with, BadVectorsError where it gives NaN.
+    """
+
+    def __init__(self, index: Index, encoder: Encoder) -> None:
+        _check_contract(index, encoder)
+        _check_canaries(index, encoder)
+        self.index = index
+        self.encoder = encoder
+
+    def search(self, texts: Sequence[str], k: int = 10, *, setting: Setting = Setting()) -> list[list[Hit]]:
+        r"""Return the best k hits of every text, best first: score descending, then doc_id ascending.
+
+        >>> import tempfile
+        >>> from searchapp import Searcher, build_index, load_encoder, open_corpus
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "shop.csv").write_text("id,text\nb1,red leather bag\nk1,kettle\n")
+        >>> encoder = load_encoder("minilm")
+        >>> index = build_index(open_corpus(folder / "shop.csv"), folder / "shop", encoder=encoder)
+        >>> [hit.doc_id for hit in Searcher(index, encoder).search(["boil water"], 2)[0]]
+        ['k1', 'b1']
+        """
+        return self.hits(self.index.search(self.encoder.encode_queries(texts), k, setting))
+
+    def hits(self, ranking: Ranking) -> list[list[Hit]]:
+        """Return the hits a ranking stands for, with their stored fields."""
+        documents = self.index.documents
+        found = []
+        for rows, scores in zip(ranking.rows, ranking.scores, strict=True):
+            real = rows != NO_ROW
+            ids = documents.ids(rows[real])
+            found.append(
+                [
+                    Hit(rank, doc_id, float(score), documents.fields(int(row)))
+                    for rank, (doc_id, score, row) in enumerate(zip(ids, scores[real], rows[real], strict=True), 1)
+                ]
+            )
+        return found
+
+
+def open_searcher(
+    folder: str | Path, *, options: EncoderOptions = EncoderOptions(), model: str | None = None
+) -> Searcher:
+    """Open an index and load the encoder its contract names.
+
+    `model` says where that model lies now, if not where it was; `options` may choose the device. Prompts are those of
+    the contract. Raises as `open_index`, `load_encoder` and `Searcher` do.
+    """
+    index = open_index(folder)
+    return Searcher(index, load_contract_encoder(index, options=options, model=model))
+
+
+def load_contract_encoder(
+    index: Index, *, options: EncoderOptions = EncoderOptions(), model: str | None = None
+) -> Encoder:
+    """Load the encoder an index was made with, with the prompts it was made with."""
+    made = index.manifest.encoder
+    prompts = _mapping(made["prompts"])
+    revision = made["revision"]
+    wanted = EncoderOptions(
+        revision=options.revision or (str(revision) if revision and model is None else None),
+        device=options.device,
+        dtype=options.dtype,
+        trust_remote_code=options.trust_remote_code,
+        query_prompt=str(prompts["query"]),
+        document_prompt=str(prompts["document"]),
+        token_budget=options.token_budget,
+    )
+    return load_encoder(model or str(made["model"]), wanted)
+
+
+def _check_contract(index: Index, encoder: Encoder) -> None:
+    """Compare what decides the vectors, name by name, and name both sides where they differ."""
+    made, card = index.manifest.encoder, encoder.card
+    prompts = _mapping(made["prompts"])
+    pairs: list[tuple[str, object, object]] = [
+        ("weights", made["fingerprint"], card.fingerprint),
+        ("dim", made["dim"], card.dim),
+        ("query prompt", prompts["query"], card.prompts.query),
+        ("document prompt", prompts["document"], card.prompts.document),
+        ("pooling", made["pooling"], card.pooling),
+        ("max_seq_length", made["max_seq_length"], card.max_seq_length),
+    ]
+    for name, stored, found in pairs:
+        if stored != found:
+            raise ContractError(
+                f"{index.folder} was made with {made['model']} ({name} {_short(stored)}), this is {card.model} "
+                f"({name} {_short(found)}); search it with the model it was made with, or index again with this one"
+            )
+
+
+def _check_canaries(index: Index, encoder: Encoder) -> None:
+    """Encode the manifest's canary texts again and compare them with the stored vectors."""
+    texts = index.manifest.canary_texts
+    pairs = zip(("query", "document"), index.canaries, (encoder.encode_queries, encoder.encode_documents), strict=True)
+    for role, stored, encode in pairs:
+        found = encode(texts)
+        if not np.isfinite(found).all():
+            raise BadVectorsError(
+                f"{encoder.card.model} on {encoder.card.runtime} gives NaN for the {role} {texts[0]!r}; "
+                "try --dtype float32, or --device cpu"
+            )
+        lengths = np.linalg.norm(stored, axis=1) * np.linalg.norm(found, axis=1)
+        cosines = np.einsum("nd,nd->n", stored, found) / np.where(lengths == 0, 1, lengths)
+        if cosines.min() < CANARY_COSINE:
+            text = texts[int(cosines.argmin())]
+            raise ContractError(
+                f"{index.folder} was made where {index.manifest.encoder['model']} gave the {role} {text!r} another "
+                f"vector (cosine {cosines.min():.3f} between then and now); check the model's files, its versions in "
+                f"`searchapp info {index.folder}` against yours, and the device"
+            )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ContractError(f"the manifest's prompts are {value!r} where a query and a document prompt were expected")
+    return value
+
+
+def _short(value: object) -> str:
+    text = repr(value) if value == "" or not isinstance(value, str) else value
+    return text if len(text) <= 60 else f"{text[:12]}..."

@@ -1,0 +1,74 @@
+"""Index folders made straight from vectors, for tests that need no encoder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from searchapp.index import Index, Manifest, open_index
+from searchapp.index.derive import build_derived, describe_file, plan_targets
+from searchapp.index.documents import write_documents
+from searchapp.index.manifest import CANARY_FILE, Shard, write_manifest
+from searchapp.index.vectors import Vectors, VectorStore, write_shard
+from searchapp.records import Document
+
+WIDTH = 32
+
+
+def random_vectors(rows: int, *, seed: int = 0, width: int = WIDTH) -> Vectors:
+    """Return float32 (rows, width) in a few loose clusters, of different lengths."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((12, width))
+    spread = centres[rng.integers(12, size=rows)] + 0.7 * rng.standard_normal((rows, width))
+    return (spread * rng.uniform(0.5, 2, size=(rows, 1))).astype(np.float32)
+
+
+def shuffled_ids(rows: int) -> list[str]:
+    """Return ids whose alphabetical order is not the rows' order."""
+    order = np.random.default_rng(1).permutation(rows)
+    return [f"d{number:05d}" for number in order]
+
+
+def make_index(
+    folder: Path,
+    vectors: Vectors,
+    *,
+    dims: Sequence[int] = (WIDTH,),
+    kinds: Sequence[str] = ("flat",),
+    shard_rows: int = 700,
+    layer_norm: bool = False,
+) -> Index:
+    """Write an index of the vectors at `folder`, in several shards, and open it."""
+    (folder / "vectors").mkdir(parents=True)
+    (folder / "documents").mkdir()
+    ids = shuffled_ids(len(vectors))
+    shards = []
+    for number, start in enumerate(range(0, len(vectors), shard_rows)):
+        part = vectors[start : start + shard_rows]
+        shard = Shard(len(part), f"vectors/{number}.npy", f"documents/{number}.arrow")
+        write_shard(folder / shard.vectors, iter([part]), rows=len(part), dim=part.shape[1])
+        names = ids[start : start + shard_rows]
+        write_documents(folder / shard.documents, [Document(name, "", {"row": name}) for name in names])
+        shards.append(shard)
+    np.save(folder / CANARY_FILE, np.zeros((2, 1, vectors.shape[1]), np.float32))
+    files = {n: describe_file(folder / n) for s in shards for n in (s.vectors, s.documents)}
+    files[CANARY_FILE] = describe_file(folder / CANARY_FILE)
+    store = VectorStore([folder / shard.vectors for shard in shards], vectors.shape[1])
+    derived = []
+    for target in plan_targets(dims, kinds, rows=len(vectors), width=vectors.shape[1]):
+        made, files[made.file] = build_derived(folder, store, target, layer_norm=layer_norm)
+        derived.append(made)
+    manifest = Manifest(
+        encoder={"model": "none"},
+        corpus={"name": "random"},
+        counts={"documents": len(vectors)},
+        dim=vectors.shape[1],
+        layer_norm=layer_norm,
+        shards=tuple(shards),
+        derived=tuple(derived),
+        files=files,
+        versions={},
+        canary_texts=("canary",),
+    )
+    write_manifest(folder, manifest)
+    return open_index(folder)

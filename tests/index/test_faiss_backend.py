@@ -1,0 +1,69 @@
+"""The FAISS door: its files, its metric, its refusals."""
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from searchapp.errors import IndexFolderError, UsageError
+from searchapp.index.faiss_backend import FaissIndex, build_faiss, check_factory
+from searchapp.index.kinds import Plan
+from searchapp.index.vectors import VectorStore, unit, write_shard
+from tests.index.folders import random_vectors
+
+
+def test_a_streamed_flat_file_is_byte_for_byte_what_faiss_writes(tmp_path: Path) -> None:
+    vectors = random_vectors(1_000)
+    write_shard(tmp_path / "v.npy", iter([vectors]), rows=1_000, dim=32)
+    build_faiss(tmp_path / "streamed", VectorStore([tmp_path / "v.npy"], 32), Plan("flat", "Flat"), dim=20)
+    index = faiss.IndexFlatIP(20)
+    index.add(unit(vectors, 20))
+    faiss.write_index(index, str(tmp_path / "whole"))
+    assert (tmp_path / "streamed").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def _l2_index() -> faiss.Index:
+    return faiss.IndexFlatL2(8)
+
+
+def _l2_quantizer() -> faiss.Index:
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(8), 8, 4, faiss.METRIC_INNER_PRODUCT)
+    index.train(random_vectors(200, width=8))
+    return index
+
+
+def _l2_inside() -> faiss.Index:
+    return faiss.IndexPreTransform(faiss.LinearTransform(8, 8), faiss.IndexFlatL2(8))
+
+
+@pytest.mark.parametrize(
+    ("make", "part"), [(_l2_index, "index"), (_l2_quantizer, "quantizer"), (_l2_inside, "index")]
+)
+def test_an_l2_index_or_quantiser_is_refused(tmp_path: Path, make: object, part: str) -> None:
+    assert callable(make)
+    path = tmp_path / "l2.faiss"
+    faiss.write_index(make(), str(path))
+    with pytest.raises(IndexFolderError, match=rf"the {part} \(\w+\) has FAISS metric 1 where inner product \(0\)"):
+        FaissIndex(path, factory="IVF4,Flat" if part == "quantizer" else "Flat")
+
+
+def test_a_file_that_is_not_faiss_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "noise.faiss"
+    path.write_bytes(b"noise" * 100)
+    with pytest.raises(IndexFolderError, match=r"noise\.faiss can't be read by FAISS \(.+\); build it again"):
+        FaissIndex(path, factory="Flat")
+
+
+@pytest.mark.parametrize("factory", ["Nonsense", "IVF64,PQ7", "LSH", "IVF,Flat"])
+def test_a_factory_string_faiss_does_not_take_is_refused(factory: str) -> None:
+    with pytest.raises(UsageError, match=r"FAISS can't make .* at 32 dims for inner product \(.+\); type a kind"):
+        check_factory(Plan("x", factory), 32)
+
+
+def test_counts_are_compared(tmp_path: Path) -> None:
+    index = faiss.IndexFlatIP(4)
+    index.add(np.ones((3, 4), np.float32))
+    faiss.write_index(index, str(tmp_path / "three"))
+    with pytest.raises(IndexFolderError, match="holds 3 vectors of 4 dims where 4 of 4 were expected"):
+        FaissIndex(tmp_path / "three", factory="Flat").expect(rows=4, dim=4)
