@@ -221,7 +221,7 @@ def _counts(plan: BuildPlan, receipts: list[_Receipt], before: EncodeCounts) -> 
     after = plan.encoder.counts
     return {
         "documents": len(hashes),
-        "skipped": plan.survey.skipped,
+        "skipped": plan.survey.skipped.count,
         "duplicates": len(hashes) - len(np.unique(hashes)),
         "truncated": after.truncated - before.truncated,
         "tokens_lost": after.tokens_lost - before.tokens_lost,

@@ -25,6 +25,15 @@ class Target:
         """Return what its file is called: dim and kind."""
         return f"d{self.dim}-{self.plan.kind}"
 
+    def describe(self) -> str:
+        """Say in one line what will be built and with which numbers."""
+        plan = self.plan
+        parts = [f"{self.name} ({plan.factory}"]
+        parts += [f"trained on a sample of {plan.train_rows:,}"] * bool(plan.train_rows)
+        parts += [f"visiting {plan.nprobe} of {plan.nlist} lists"] * bool(plan.nprobe)
+        parts += [f"rescoring {plan.rescore} hits"] * bool(plan.rescore)
+        return ", ".join(parts) + ")"
+
 
 def plan_targets(dims: Iterable[int], kinds: Iterable[str], *, rows: int, width: int) -> tuple[Target, ...]:
     """Plan every (dim, kind) over `rows` vectors of `width` values; refuse what can't be, before any work.

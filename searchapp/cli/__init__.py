@@ -1,0 +1,1 @@
+"""The command line: parse, call, print. typer and rich live here only."""

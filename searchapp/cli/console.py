@@ -1,0 +1,106 @@
+"""What a person sees: tables on standard output; errors, notes and progress on standard error."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import ParamSpec, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from searchapp.errors import SearchappError, UsageError
+
+Parameters = ParamSpec("Parameters")
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """Turn what a person can act on into one line and an exit code; the rest are bugs and keep their traceback."""
+
+    @functools.wraps(command)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except UsageError as error:
+            _fail(str(error), MISUSED)
+        except SearchappError as error:
+            _fail(str(error), FAILED)
+        except BrokenPipeError:
+            # Whoever read our output has gone; what is left of it must not raise again at exit.
+            sys.stderr.close()
+            raise typer.Exit(FAILED) from None
+        except OSError as error:
+            place = error.filename or "the file system"
+            _fail(f"{place}: {error.strerror or error}; nothing was left half-written", FAILED)
+        except KeyboardInterrupt:
+            _fail("interrupted; nothing was left half-written, so the same call starts over", INTERRUPTED)
+
+    return run
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"searchapp: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def note(message: str) -> None:
+    """Tell something on standard error, so that standard output stays what was asked for."""
+    typer.echo(message, err=True)
+
+
+def print_json(value: object, *, indent: int | None = None) -> None:
+    """Print one JSON value, non-ASCII as it is."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def console() -> Console:
+    """Return a console for tables: as wide as the terminal, plain where standard output is no terminal."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+class _Rate(TextColumn):
+    """Documents a second, as far as known."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
+class ProgressBar:
+    """Shows how far each stage is, with rate and time left; on standard error, and only if that is a terminal."""
+
+    def __init__(self) -> None:
+        err = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=err,
+            disable=not err.is_terminal,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, stage: str, done: int, total: int | None, /) -> None:
+        """Move the bar of a stage."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total)
+        self._bars.update(self._tasks[stage], completed=done, total=total)

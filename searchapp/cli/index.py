@@ -1,0 +1,134 @@
+"""`searchapp index`: make an index folder, or add a dim or kind to one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from searchapp.cli import options
+from searchapp.cli.console import ProgressBar, guarded, note, print_json
+from searchapp.errors import UsageError
+
+if TYPE_CHECKING:
+    from searchapp.index import Index
+
+
+@guarded
+def index(
+    corpus: Annotated[
+        str | None,
+        typer.Argument(help="File, folder, glob, or - for JSON lines on standard input.", show_default=False),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to make: indexes/NAME.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Add to this index from its stored vectors; needs no model.")
+    ] = None,
+    dim: Annotated[
+        str | None, typer.Option("--dim", help="Cut vectors to this many dims; a list makes several. Default: all.")
+    ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind", help="auto, flat, sq8, ivf-flat, ivf-pq, or a FAISS factory string; a list makes several."
+        ),
+    ] = "auto",
+    layer_norm: Annotated[
+        bool, typer.Option("--layer-norm", help="Layer-normalise before cutting (nomic-embed-text-v1.5).")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the index that is there.")] = False,
+    text: options.Text = None,
+    id_column: options.Id = None,
+    store: options.Store = None,
+    format: options.Format = "auto",  # noqa: A002 - the option is called --format
+    on_bad_row: options.OnBadRow = "error",
+    locale: options.Locale = None,
+    version: options.Version = None,
+    model: options.Model = None,
+    revision: options.Revision = None,
+    device: options.Device = None,
+    dtype: options.DType = "auto",
+    trust_remote_code: options.TrustRemoteCode = False,
+    query_prompt: options.QueryPrompt = None,
+    document_prompt: options.DocumentPrompt = None,
+    as_json: options.Json = False,
+) -> None:
+    """Embed a corpus and write an index folder.
+
+    The corpus is read and checked before the model sees a word of it; the folder appears whole or not at all.
+
+    Examples:
+
+        searchapp index products.jsonl --out indexes/shop --text "{title}, {brand}"
+
+        searchapp index ../data/scifact --out indexes/scifact --dim 384,128 --kind flat,ivf-pq
+
+        searchapp index --from indexes/shop --dim 128 --kind sq8
+    """
+    from searchapp.cli.assemble import EncoderOptions, ReadTexts, describe_model, read_options
+
+    dims = options.split_numbers("--dim", dim)
+    kinds = options.split_kinds(kind)
+    if source is not None:
+        if corpus is not None or out is not None:
+            raise UsageError("--from adds to an index that is there; leave CORPUS and --out away, or leave --from away")
+        _derive(source, dims, kinds, as_json=as_json)
+        return
+    if corpus is None or out is None:
+        raise UsageError("a corpus and a place are needed; type: searchapp index CORPUS --out indexes/NAME")
+
+    from searchapp.build import BuildOptions, plan_build, write_index
+    from searchapp.corpus import open_corpus
+    from searchapp.encoders import load_encoder
+    from searchapp.layout import check_free
+
+    check_free(out, overwrite=overwrite)
+    typed = ReadTexts(format, text, id_column, store, on_bad_row, locale, version)
+    opened = open_corpus(corpus, read_options(typed))
+    with ProgressBar() as progress:
+        survey = opened.survey(lambda done: progress("reading", done, None))
+        encoder = load_encoder(
+            model,
+            EncoderOptions(
+                revision=revision,
+                device=device,
+                dtype=dtype,
+                trust_remote_code=trust_remote_code,
+                query_prompt=query_prompt,
+                document_prompt=document_prompt,
+            ),
+        )
+        plan = plan_build(
+            opened,
+            survey,
+            encoder=encoder,
+            options=BuildOptions(dims=dims, kinds=kinds, layer_norm=layer_norm, overwrite=overwrite),
+        )
+        note(f"corpus {opened.name}: {survey.count:,} documents, {opened.format}, text {survey.text_template!r}")
+        for where, reason in survey.skipped.rows:
+            note(f"skipped {where}: {reason}")
+        note(describe_model(encoder.card, chosen=model is not None))
+        for target in plan.targets:
+            note(f"will build {target.describe()}")
+        made = write_index(plan, out, progress=progress)
+    _report(made, as_json=as_json)
+
+
+def _derive(folder: Path, dims: tuple[int, ...], kinds: tuple[str, ...], *, as_json: bool) -> None:
+    from searchapp.index import derive, open_index
+
+    opened = open_index(folder)
+    made = derive(opened, dims or (opened.manifest.dim,), kinds)
+    new = [derived.name for derived in made.manifest.derived if derived not in opened.manifest.derived]
+    note(f"added {', '.join(new)}" if new else "nothing to add: the index holds all of it already")
+    _report(made, as_json=as_json)
+
+
+def _report(made: "Index", *, as_json: bool) -> None:
+    from searchapp.cli.info import describe, summary
+
+    if as_json:
+        print_json(summary(made))
+        return
+    for line in describe(made):
+        typer.echo(line)
+    typer.echo(f'try it: searchapp query {made.folder} "your words"')

@@ -1,0 +1,83 @@
+"""`searchapp info`: the manifest, readable."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from searchapp.cli import options
+from searchapp.cli.console import guarded, print_json
+
+if TYPE_CHECKING:
+    from searchapp.index import Index
+
+
+@guarded
+def info(
+    folder: Annotated[Path, typer.Argument(metavar="INDEX", help="An index folder.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Read every file and compare its checksum.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show what an index is and what it was made from.
+
+    Examples:
+
+        searchapp info indexes/shop
+
+        searchapp info indexes/shop --verify --json
+    """
+    from searchapp.index import open_index
+
+    opened = open_index(folder)
+    if verify:
+        opened.verify()
+    if as_json:
+        print_json(summary(opened), indent=2)
+        return
+    for line in describe(opened):
+        typer.echo(line)
+    if verify:
+        typer.echo(f"verified: all {len(opened.manifest.files)} files are as they were written")
+
+
+def summary(opened: "Index") -> dict[str, object]:
+    """Return the manifest with the folder's place and size, for `--json`."""
+    manifest = opened.manifest
+    return {
+        "index": str(opened.folder),
+        "documents": len(opened),
+        "bytes": sum(entry.bytes for entry in manifest.files.values()),
+        **manifest.to_json(),
+    }
+
+
+def describe(opened: "Index") -> Iterator[str]:
+    """Yield the manifest in plain lines."""
+    manifest = opened.manifest
+    encoder, counts = manifest.encoder, manifest.counts
+    size = sum(entry.bytes for entry in manifest.files.values())
+    yield f"index {opened.folder}: {len(opened):,} documents, {size / 1e6:,.1f} MB"
+    yield f"  corpus    {manifest.corpus['name']} ({manifest.corpus['format']}), text {manifest.corpus['text_template']!r}"
+    yield f"  model     {encoder['model']}, {manifest.dim} dims, {encoder['pooling']} pooling, {encoder['dtype']}"
+    prompts = encoder["prompts"]
+    if isinstance(prompts, dict):
+        yield f"  prompts   query {prompts['query']!r}, document {prompts['document']!r} (from {prompts['source']})"
+    for count, what in (
+        (
+            counts.get("truncated"),
+            f"longer than {encoder['max_seq_length']} tokens; {counts['tokens_lost']:,} lost",
+        ),
+        (counts.get("already_prefixed"), "had the prompt already and were left as they are"),
+        (counts.get("duplicates"), "have the text of an earlier document"),
+        (counts.get("skipped"), "bad rows were skipped"),
+    ):
+        if count:
+            yield f"  counted   {count:,} {what}"
+    for derived in manifest.derived:
+        each = manifest.files[derived.file].bytes / max(1, len(opened))
+        searched = "".join(
+            f", {name} {value}" for name, value in (("nprobe", derived.nprobe), ("rescore", derived.rescore)) if value
+        )
+        trained = f", trained on {derived.trained_on:,}" if derived.trained_on else ""
+        yield f"  {derived.name:<9} {derived.factory}: {each:,.0f} bytes a vector{trained}{searched}"

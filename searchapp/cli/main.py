@@ -1,0 +1,42 @@
+"""The `searchapp` command. Importing it costs typer and nothing else: each command imports what it runs."""
+
+from typing import Annotated
+
+import typer
+
+from searchapp import __version__
+from searchapp.cli.bench import bench
+from searchapp.cli.index import index
+from searchapp.cli.info import info
+from searchapp.cli.query import query
+
+app = typer.Typer(
+    name="searchapp",
+    help="Semantic search over your own catalogue: embed, compress, index, judge.",
+    epilog="Exit codes: 0 done, 1 something in the data, model or index, 2 the call itself, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (index, query, bench, info):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"searchapp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Semantic search over your own catalogue: embed, compress, index, judge."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,95 @@
+"""Options that several commands share, and how their texts become values."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from searchapp.errors import UsageError
+
+CORPUS, MODEL, SEARCH, JUDGING = "Reading", "Model", "Searching", "Judging"
+
+Format = Annotated[
+    str, typer.Option("--format", help="jsonl, csv, tsv, parquet, beir, esci, trec.", rich_help_panel=CORPUS)
+]
+Text = Annotated[
+    str | None,
+    typer.Option("--text", help='Template of the text to embed: "{title}. {brand}".', rich_help_panel=CORPUS),
+]
+Id = Annotated[str | None, typer.Option("--id", help="Column that holds the document id.", rich_help_panel=CORPUS)]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store", help="Columns kept for display, comma-separated; default: small ones.", rich_help_panel=CORPUS
+    ),
+]
+OnBadRow = Annotated[
+    str, typer.Option("--on-bad-row", help="error, or skip (skipped rows are counted).", rich_help_panel=CORPUS)
+]
+Locale = Annotated[str | None, typer.Option("--locale", help="ESCI: us, es or jp only.", rich_help_panel=CORPUS)]
+Version = Annotated[str | None, typer.Option("--version", help="ESCI: small or large.", rich_help_panel=CORPUS)]
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="Hub name, folder, or minilm (the default).", rich_help_panel=MODEL),
+]
+Revision = Annotated[str | None, typer.Option("--revision", help="Revision on the hub.", rich_help_panel=MODEL)]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps.", rich_help_panel=MODEL)]
+DType = Annotated[str, typer.Option("--dtype", help="auto, float32, float16, bfloat16.", rich_help_panel=MODEL)]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.", rich_help_panel=MODEL)
+]
+QueryPrompt = Annotated[
+    str | None,
+    typer.Option(
+        "--query-prompt", help='Put before queries; "" for none. Default: the model\'s.', rich_help_panel=MODEL
+    ),
+]
+DocumentPrompt = Annotated[
+    str | None, typer.Option("--document-prompt", help="The same for documents.", rich_help_panel=MODEL)
+]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def split_list(text: str | None) -> tuple[str, ...]:
+    """Cut a comma-separated list.
+
+    >>> split_list("title, brand")
+    ('title', 'brand')
+    """
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def split_numbers(option: str, text: str | None) -> tuple[int, ...]:
+    """Cut a comma-separated list of whole numbers; raise UsageError naming the option.
+
+    >>> split_numbers("--dims", "384,128")
+    (384, 128)
+    """
+    parts = split_list(text)
+    for part in parts:
+        if not re.fullmatch(r"\d+", part):
+            raise UsageError(f"{option} holds {part!r}, which is no whole number; type it like: {option} 384,128")
+    return tuple(int(part) for part in parts)
+
+
+def split_kinds(text: str | None) -> tuple[str, ...]:
+    """Cut a list of kinds at commas, FAISS factory strings left whole; `;` cuts anywhere.
+
+    >>> split_kinds("flat,IVF64,PQ8")
+    ('flat', 'IVF64,PQ8')
+    >>> split_kinds("OPQ8,IVF64,PQ8;IVF64,Flat")
+    ('OPQ8,IVF64,PQ8', 'IVF64,Flat')
+    """
+    kinds: list[str] = []
+    for group in (text or "").split(";"):
+        factory: list[str] = []
+        for part in split_list(group):
+            if part == part.lower():
+                kinds.append(part)
+            else:
+                factory.append(part)
+        if factory:
+            kinds.append(",".join(factory))
+    return tuple(kinds)

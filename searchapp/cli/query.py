@@ -1,0 +1,116 @@
+"""`searchapp query`: retrieve."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from searchapp.cli import options
+from searchapp.cli.console import console, guarded, note, print_json
+from searchapp.errors import UsageError
+
+if TYPE_CHECKING:
+    from searchapp.records import Hit, Query
+
+SHOWN_FIELDS = 3
+
+
+@guarded
+def query(
+    folder: Annotated[Path, typer.Argument(metavar="INDEX", help="An index folder.")],
+    text: Annotated[str | None, typer.Argument(help="What to look for.", show_default=False)] = None,
+    queries: Annotated[
+        Path | None, typer.Option("--queries", help="Many: JSON lines, TSV or TREC topics, with ids.")
+    ] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Write a TREC run here instead of printing.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Hits a query.")] = 10,
+    dim: Annotated[int | None, typer.Option("--dim", help="Search the index of this dim.")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="Search the index of this kind.")] = None,
+    nprobe: Annotated[int | None, typer.Option("--nprobe", help="Lists to visit (ivf kinds).", min=1)] = None,
+    rescore: Annotated[
+        int | None, typer.Option("--rescore", help="Rescore this many against the full vectors; 0 for none.", min=0)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Where the index's model lies now, if it moved.")
+    ] = None,
+    device: options.Device = None,
+    dtype: options.DType = "auto",
+    trust_remote_code: options.TrustRemoteCode = False,
+    as_json: options.Json = False,
+) -> None:
+    """Search an index with the model and prompts it was made with.
+
+    Examples:
+
+        searchapp query indexes/shop "red leather bag"
+
+        searchapp query indexes/shop "red leather bag" -k 3 --json
+
+        searchapp query indexes/scifact --queries queries.jsonl --run out.trec
+    """
+    if (text is None) == (queries is None):
+        raise UsageError('one of the two is needed: searchapp query INDEX "words", or --queries FILE')
+    if k < 1:
+        raise UsageError(f"-k is {k}; at least 1 hit must be asked for")
+
+    from searchapp.cli.assemble import EncoderOptions
+    from searchapp.corpus import read_queries, write_run
+    from searchapp.index import Setting
+    from searchapp.records import Query
+    from searchapp.search import open_searcher
+
+    asked = [Query("1", text)] if text is not None else list(read_queries(queries or ""))
+    if text is not None and not text.strip():
+        raise UsageError("the query is empty; type some words")
+    wanted = EncoderOptions(device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+    searcher = open_searcher(folder, options=wanted, model=model)
+    setting = Setting(dim, kind, nprobe, rescore)
+    found = searcher.search([one.text for one in asked], k, setting=setting)
+    if run is not None:
+        by_query = {one.query_id: hits for one, hits in zip(asked, found, strict=True)}
+        write_run(run, by_query, tag=f"searchapp-{searcher.index.choose(setting).name}")
+        note(f"wrote {sum(map(len, found)):,} hits of {len(asked):,} queries to {run}")
+        return
+    for one, hits in zip(asked, found, strict=True):
+        if as_json:
+            _print_lines(one, hits)
+        else:
+            _print_table(one, hits, titled=queries is not None)
+
+
+def _print_lines(asked: "Query", hits: "Sequence[Hit]") -> None:
+    for hit in hits:
+        print_json(
+            {
+                "query_id": asked.query_id,
+                "query": asked.text,
+                "rank": hit.rank,
+                "doc_id": hit.doc_id,
+                "score": round(hit.score, 6),
+                "fields": dict(hit.fields),
+            }
+        )
+
+
+def _print_table(asked: "Query", hits: "Sequence[Hit]", *, titled: bool) -> None:
+    """Print one query's hits; as many of the first stored fields as a terminal has room for."""
+    from rich.table import Table
+
+    names = list(dict.fromkeys(name for hit in hits for name in hit.fields))[:SHOWN_FIELDS]
+    table = Table(title=f"{asked.query_id}: {asked.text}" if titled else None, title_justify="left", box=None)
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("doc_id", no_wrap=True)
+    for number, name in enumerate(names):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=3 if number == 0 else 1)
+    for hit in hits:
+        cells = [_one_line(hit.fields.get(name)) for name in names]
+        table.add_row(str(hit.rank), f"{hit.score:.4f}", hit.doc_id, *cells)
+    console().print(table)
+
+
+def _one_line(value: object) -> str:
+    from rich.markup import escape
+
+    return "" if value is None else escape(" ".join(str(value).split()))
