@@ -1,0 +1,187 @@
+"""The commands, end to end with the packaged model: what they print, keep, refuse and exit with."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from searchapp.cli.main import app
+from searchapp.index import open_index
+
+
+def call(*arguments: object, code: int = 0, typed: str | None = None) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=typed, env={"COLUMNS": "100"})
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of a few products in several languages."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "shop.csv").write_text(
+        "sku,name,brand,color\n"
+        "b1,Leather Tote Bag,Northvale,red\nb2,Bolso de cuero,Casa Lumen,rojo\nb3,革のトートバッグ,北谷,赤\n"
+        "k1,Steel Kettle,Hearth,silver\nw1,가죽 지갑,,검정\nm1,Mfuko wa ngozi,Jua,nyekundu\n",
+        encoding="utf-8",
+    )
+    done = call(
+        "index", folder / "shop.csv", "--out", folder / "shop", "--text", "{name}, {brand}, {color}", "--id", "sku"
+    )
+    assert "text '{name}, {brand}, {color}'" in done.stderr
+    assert re.search(r"model minilm \(the default; choose with --model\): 384 dims, mean\S* pooling", done.stderr)
+    assert "prompts: none" in done.stderr
+    assert "will build d384-flat (Flat)" in done.stderr
+    return folder / "shop"
+
+
+def test_a_query_finds_and_shows(shop: Path) -> None:
+    shown = call("query", shop, "red leather bag", "-k", "3").stdout.splitlines()
+    assert shown[0].split() == ["rank", "score", "doc_id", "name", "brand", "color"]
+    assert shown[1].split()[:1] == ["1"]
+    assert "Leather Tote Bag" in shown[1]
+    assert len(shown) == 4
+    assert all(len(line) <= 100 for line in shown)
+
+
+def test_a_query_as_json_is_one_object_a_line(shop: Path) -> None:
+    lines = call("query", shop, "kettle", "-k", "2", "--json").stdout.splitlines()
+    first, second = map(json.loads, lines)
+    assert first["doc_id"] == "k1"
+    assert first["fields"] == {"name": "Steel Kettle", "brand": "Hearth", "color": "silver"}
+    assert (first["rank"], second["rank"], first["query"]) == (1, 2, "kettle")
+    assert 0.5 < first["score"] <= 1
+
+
+def test_wide_characters_fit_the_table(shop: Path) -> None:
+    from rich.cells import cell_len
+
+    shown = call("query", shop, "赤い革のトートバッグ", "-k", "6").stdout.splitlines()
+    assert any("革のトートバッグ" in line for line in shown)
+    assert all(cell_len(line) <= 100 for line in shown)
+
+
+def test_many_queries_become_a_run(shop: Path, tmp_path: Path) -> None:
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text('{"_id": "q1", "text": "kettle"}\n{"_id": "q2", "text": "mfuko"}\n', encoding="utf-8")
+    done = call("query", shop, "--queries", queries, "--run", tmp_path / "out.trec", "-k", "2")
+    assert "wrote 4 hits of 2 queries" in done.stderr
+    lines = (tmp_path / "out.trec").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[:4] for line in lines[::2]] == [["q1", "Q0", "k1", "1"], ["q2", "Q0", "m1", "1"]]
+    assert lines[0].endswith(" searchapp-d384-flat")
+
+
+def test_info_shows_the_manifest(shop: Path) -> None:
+    shown = call("info", shop, "--verify").stdout
+    assert "6 documents" in shown
+    assert "minilm, 384 dims" in shown
+    assert "verified: all 4 files" in shown
+    body = json.loads(call("info", shop, "--json").stdout)
+    assert body["documents"] == 6
+    assert body["encoder"]["max_seq_length"] == 256
+    assert body["format"] == "searchapp-index"
+
+
+def test_a_dim_is_added_without_the_model(shop: Path) -> None:
+    done = call("index", "--from", shop, "--dim", "64", "--kind", "flat", "--json")
+    assert "added d64-flat" in done.stderr
+    assert [d["file"] for d in json.loads(done.stdout)["derived"]] == ["d384-flat.faiss", "d64-flat.faiss"]
+    again = call("index", "--from", shop, "--dim", "64", "--kind", "flat")
+    assert "nothing to add" in again.stderr
+    hits = call("query", shop, "kettle", "--dim", "64", "--json", "-k", "1").stdout
+    assert json.loads(hits)["doc_id"] == "k1"
+
+
+def test_a_corpus_may_come_through_a_pipe(tmp_path: Path) -> None:
+    rows = "".join(f'{{"id": "d{n}", "text": "text number {n}"}}\n' for n in range(12))
+    call("index", "-", "--out", tmp_path / "piped", "--dim", "32", typed=rows)
+    assert len(open_index(tmp_path / "piped")) == 12
+
+
+def test_bench_prints_what_it_keeps(beir_folder: Path, tmp_path: Path) -> None:
+    done = call("bench", beir_folder, "--dims", "384,64", "--kinds", "flat,sq8", "--out", tmp_path / "runs")
+    body = json.loads((tmp_path / "runs/results.json").read_text(encoding="utf-8"))
+    assert [(cell["dim"], cell["kind"]) for cell in body["cells"]] == [
+        (384, "flat"),
+        (384, "sq8"),
+        (64, "flat"),
+        (64, "sq8"),
+    ]
+    assert set(body["cells"][0]) >= {"dim", "kind", "measures", "bytes_per_vector", "queries_per_second"}
+    assert (body["dataset"], body["model"], body["protocol"]) == ("shop", "minilm", "full-corpus")
+    for cell in body["cells"]:
+        assert f"{cell['measures']['nDCG@10']:.4f}" in done.stdout
+    assert (tmp_path / "runs/runs/d64-sq8.trec").is_file()
+
+
+def test_bench_of_an_index_takes_its_model_and_prompts(beir_folder: Path, tmp_path: Path) -> None:
+    corpus = beir_folder / "corpus.jsonl"
+    call("index", corpus, "--out", tmp_path / "mine", "--query-prompt", "find: ", "--document-prompt", "item: ")
+    body = json.loads(call("bench", beir_folder, "--index", tmp_path / "mine", "--json").stdout)
+    plain = json.loads(call("bench", beir_folder, "--json").stdout)
+    told = json.loads(
+        call("bench", beir_folder, "--json", "--query-prompt", "find: ", "--document-prompt", "item: ").stdout
+    )
+    assert body["cells"][0]["measures"] == told["cells"][0]["measures"]
+    assert body["cells"][0]["measures"] != plain["cells"][0]["measures"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["index"], 2, "a corpus and a place are needed; type: searchapp index CORPUS --out indexes/NAME"),
+        (["index", "x.jsonl", "--out", "{tmp}/y", "--from", "{shop}"], 2, "--from adds to an index that is there"),
+        (["index", "{tmp}/nothing.jsonl", "--out", "{tmp}/y"], 1, "nothing.jsonl"),
+        (
+            ["index", "{tmp}/shop.csv", "--out", "{shop}"],
+            1,
+            "holds an index already; type the same call with --overwrite",
+        ),
+        (["index", "{csv}", "--out", "{tmp}/y", "--kind", "ivf-pq"], 2, "6 documents are too few for kind ivf-pq"),
+        (["index", "{csv}", "--out", "{tmp}/y", "--dim", "big"], 2, "--dim holds 'big', which is no whole number"),
+        (
+            ["index", "{csv}", "--out", "{tmp}/y", "--on-bad-row", "shrug"],
+            2,
+            "type --on-bad-row error or --on-bad-row skip",
+        ),
+        (["index", "{csv}", "--out", "{tmp}/y", "--text", "{{colour}}"], 1, "color"),
+        (["query", "{shop}"], 2, 'one of the two is needed: searchapp query INDEX "words", or --queries FILE'),
+        (["query", "{shop}", " "], 2, "the query is empty"),
+        (["query", "{shop}", "bag", "-k", "0"], 2, "-k is 0; at least 1"),
+        (["query", "{shop}", "bag", "--dim", "99"], 2, "searchapp index --from {shop} --dim 99"),
+        (["query", "{tmp}", "bag"], 1, "is not an index: it has no manifest.json"),
+        (["info", "{tmp}/none"], 1, "there is no folder {tmp}/none; make an index with: searchapp index CORPUS --out"),
+        (["bench", "{tmp}/none"], 1, "{tmp}/none is no folder"),
+        (["bench", "{tmp}", "--protocol", "both"], 2, "--protocol is 'both'; type --protocol full-corpus"),
+        (["bench", "{tmp}", "--measures", "nDGC@10"], 1, "nDCG"),
+        (["bench", "--corpus", "x"], 2, "--corpus, --queries and --qrels go together"),
+        (["bench", "{tmp}", "--index", "{shop}", "--model", "m"], 2, "--index has its model in it"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_an_exit_code(
+    shop: Path, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    places = {"tmp": str(tmp_path), "shop": str(shop), "csv": str(shop.parent / "shop.csv")}
+    done = call(*(argument.format(**places) for argument in arguments), code=code)
+    lines = done.stderr.splitlines()
+    assert message.format(**places) in lines[-1]
+    assert lines[-1].startswith("searchapp: ")
+    assert "Traceback" not in done.output
+
+
+def test_skipped_rows_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "some.jsonl"
+    path.write_text('{"id": "a", "text": "one"}\n{"id": "b"\n{"id": "c", "text": "three"}\n', encoding="utf-8")
+    refused = call("index", path, "--out", tmp_path / "x", code=1)
+    assert re.search(r"some\.jsonl:2: .+--on-bad-row skip", refused.stderr)
+    done = call("index", path, "--out", tmp_path / "x", "--on-bad-row", "skip")
+    assert re.search(r"skipped .*some\.jsonl:2: ", done.stderr)
+    assert "1 bad rows were skipped" in done.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    done = call("index", shop.parent / "shop.csv", "--out", tmp_path / "file" / "index", code=1)
+    assert "can't be written to" in done.stderr.splitlines()[-1]

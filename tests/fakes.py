@@ -1,0 +1,86 @@
+"""Small real implementations of the project's seams, for tests."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from searchapp.encoders import EncodeCounts, EncoderCard
+from searchapp.prompts import Prompts, add_prompt
+
+DIM = 48
+
+
+class HashEncoder:
+    """Counts hashed character trigrams: texts with words in common lie near each other. Deterministic and quick."""
+
+    def __init__(self, prompts: Prompts = Prompts(), *, dim: int = DIM, salt: int = 0) -> None:
+        self.card = EncoderCard(
+            model=f"hash-{salt}",
+            revision=None,
+            fingerprint=f"{salt:064x}",
+            dim=dim,
+            prompts=prompts,
+            pooling="sum",
+            max_seq_length=None,
+            dtype="float32",
+            runtime="numpy",
+        )
+        self.counts = EncodeCounts()
+        self.seen: list[str] = []
+        self._salt = salt
+
+    def encode_queries(self, texts: Sequence[str]) -> np.ndarray:
+        return self._encode(self.card.prompts.query, texts)
+
+    def encode_documents(self, texts: Sequence[str]) -> np.ndarray:
+        return self._encode(self.card.prompts.document, texts)
+
+    def _encode(self, prompt: str, texts: Sequence[str]) -> np.ndarray:
+        prefixed, already = add_prompt(prompt, texts)
+        self.counts.texts += len(texts)
+        self.counts.already_prefixed += already
+        self.seen += prefixed
+        vectors = np.zeros((len(texts), self.card.dim), np.float32)
+        for row, text in enumerate(prefixed):
+            padded = f"  {text.lower()}  "
+            for start in range(len(padded) - 2):
+                code = zlib.crc32(padded[start : start + 3].encode(), self._salt)
+                vectors[row, code % self.card.dim] += 1 if code & 1 << 20 else -1
+            vectors[row, zlib.crc32(text.encode()) % self.card.dim] += 0.25
+        return vectors
+
+
+class PoisonedEncoder(HashEncoder):
+    """Gives NaN for every text that holds a given word."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self._word = word
+
+    def encode_documents(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = super().encode_documents(texts)
+        vectors[[self._word in text for text in texts]] = np.nan
+        return vectors
+
+
+class StoppingEncoder(HashEncoder):
+    """Is interrupted, as by Ctrl-C, once it has been shown a given number of documents."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self._after = after
+
+    def encode_documents(self, texts: Sequence[str]) -> np.ndarray:
+        if self.counts.texts > self._after:
+            raise KeyboardInterrupt
+        return super().encode_documents(texts)
+
+
+class DriftedEncoder(HashEncoder):
+    """Says it is the HashEncoder and gives other vectors, as a broken runtime would."""
+
+    def __init__(self) -> None:
+        super().__init__(salt=1)
+        self.card = replace(HashEncoder().card)
