@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from searchapp import __version__
 from searchapp.corpus import Corpus, CorpusSurvey
 from searchapp.encoders import CANARIES, EncodeCounts, Encoder, check_encoder, check_vectors
 from searchapp.engine import Engine, LocalEngine
@@ -278,7 +279,7 @@ def _manifest(
 
 def _versions() -> dict[str, str]:
     """Return the versions of searchapp and the libraries that decide vectors and files, where installed."""
-    versions = {"searchapp": importlib.metadata.version("searchapp")}
+    versions = {"searchapp": __version__}
     for name in (*_LIBRARIES, "faiss-cpu", "faiss-gpu"):
         for found in importlib.metadata.distributions(name=name):
             versions[name] = found.version

@@ -26,7 +26,7 @@ def test_scifact_at_every_dim(real_data: Path) -> None:
 
 @pytest.mark.verify
 def test_ivf_pq_with_rescoring_stays_within_one_percent_on_home_depot(real_data: Path) -> None:
-    arguments = ["bench", str(real_data / "home_depot"), "--kinds", "flat,ivf-pq", "--json"]
+    arguments = ["bench", str(real_data / "home_depot"), "--kinds", "flat,ivf-pq", "--nprobe", "384", "--json"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     flat, ivf = (cell["measures"]["nDCG@10"] for cell in json.loads(done.stdout)["cells"])

@@ -12,13 +12,16 @@ from searchapp.cli.console import ProgressBar, console, guarded, note, print_jso
 from searchapp.errors import UsageError
 
 if TYPE_CHECKING:
-    from searchapp.bench import BenchOptions, Report
+    from searchapp.bench import BenchOptions, Cell, Report
     from searchapp.corpus import Dataset
     from searchapp.encoders import EncoderOptions
     from searchapp.search import Searcher
 
 PROTOCOLS = ("full-corpus", "judged-pool")
-SHOWN = ("nDCG", "nDCG@10", "accuracy@1", "accuracy@10", "precision@10", "recall@100", "RR@10", "AP@100", "Judged@10")
+GAP = 2
+LEAST = 5
+SHOWN = ("nDCG", "nDCG@10", "RR@10", "AP@100", "Judged@10", "accuracy@1", "recall@100", "accuracy@10", "precision@10")
+"""Measures of the table, what matters most first: those that a terminal has no room for are left to --json."""
 
 
 @guarded
@@ -180,17 +183,37 @@ def _print(report: "Report") -> None:
         f"{report.dataset} {report.split}, {report.protocol}: {judged['evaluated']:,} queries, "
         f"{report.documents:,} documents, {report.model}; gains {report.gains}, relevant: {report.relevant}"
     )
-    table = Table(box=None, pad_edge=False)
-    names = [name for name in SHOWN if name in report.cells[0].evaluation.measures]
-    names = names or list(report.cells[0].evaluation.measures)
-    for name in ("dim", "kind", *names, "ties@10", "bytes", "queries/s"):
+    rows = [_cells(cell) for cell in report.cells]
+    width = console().width
+    names = list(rows[0])
+    while len(names) > LEAST and sum(_width(rows, name) + GAP for name in names) - GAP > width:
+        names.remove(next(name for name in reversed(names) if name in report.cells[0].evaluation.measures))
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for name in names:
         table.add_column(name, justify="left" if name == "kind" else "right", no_wrap=True)
-    for cell in report.cells:
-        numbers = [f"{cell.evaluation.measures[name]:.4f}" for name in names]
-        size = f"{cell.bytes_per_vector:,.0f}"
-        table.add_row(
-            str(cell.dim), cell.label, *numbers, str(cell.ties.get(10, "")), size, f"{cell.queries_per_second:,.0f}"
-        )
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
     console().print(table)
+    if hidden := len(report.cells[0].evaluation.measures) - sum(name in SHOWN for name in names):
+        typer.echo(f"{hidden} more measures with --json")
     for line in report.notes:
         typer.echo(f"note: {line}")
+
+
+def _cells(cell: "Cell") -> dict[str, str]:
+    """Return one row of the table, by column."""
+    measures = cell.evaluation.measures
+    shown = [name for name in SHOWN if name in measures] or list(measures)
+    ties = {"ties@10": str(cell.ties[10])} if 10 in cell.ties else {}
+    return {
+        "dim": str(cell.dim),
+        "kind": cell.label,
+        **{name: f"{measures[name]:.4f}" for name in shown},
+        **ties,
+        "bytes": f"{cell.bytes_per_vector:,.0f}",
+        "queries/s": f"{cell.queries_per_second:,.0f}",
+    }
+
+
+def _width(rows: "list[dict[str, str]]", name: str) -> int:
+    return max(len(name), *(len(row[name]) for row in rows))

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -17,6 +18,8 @@ from searchapp.errors import SearchappError, UsageError
 Parameters = ParamSpec("Parameters")
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+UNBOUNDED = 160
+"""Columns of a table that goes to a file or another program."""
 
 
 def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
@@ -59,8 +62,11 @@ def print_json(value: object, *, indent: int | None = None) -> None:
 
 
 def console() -> Console:
-    """Return a console for tables: as wide as the terminal, plain where standard output is no terminal."""
-    return Console(highlight=False, soft_wrap=False)
+    """Return a console for tables: as wide as the terminal, or COLUMNS; wide enough for all where it goes elsewhere."""
+    plain = Console(highlight=False)
+    if plain.is_terminal or "COLUMNS" in os.environ:
+        return plain
+    return Console(highlight=False, width=UNBOUNDED)
 
 
 class _Rate(TextColumn):

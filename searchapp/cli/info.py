@@ -58,7 +58,8 @@ def describe(opened: "Index") -> Iterator[str]:
     encoder, counts = manifest.encoder, manifest.counts
     size = sum(entry.bytes for entry in manifest.files.values())
     yield f"index {opened.folder}: {len(opened):,} documents, {size / 1e6:,.1f} MB"
-    yield f"  corpus    {manifest.corpus['name']} ({manifest.corpus['format']}), text {manifest.corpus['text_template']!r}"
+    corpus = manifest.corpus
+    yield f"  corpus    {corpus['name']} ({corpus['format']}), text {corpus['text_template']!r}"
     yield f"  model     {encoder['model']}, {manifest.dim} dims, {encoder['pooling']} pooling, {encoder['dtype']}"
     prompts = encoder["prompts"]
     if isinstance(prompts, dict):

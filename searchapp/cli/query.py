@@ -11,6 +11,7 @@ from searchapp.cli.console import console, guarded, note, print_json
 from searchapp.errors import UsageError
 
 if TYPE_CHECKING:
+    from searchapp.index import Index
     from searchapp.records import Hit, Query
 
 SHOWN_FIELDS = 3
@@ -72,11 +73,12 @@ def query(
         write_run(run, by_query, tag=f"searchapp-{searcher.index.choose(setting).name}")
         note(f"wrote {sum(map(len, found)):,} hits of {len(asked):,} queries to {run}")
         return
+    shown = _shown_fields(searcher.index, found)
     for one, hits in zip(asked, found, strict=True):
         if as_json:
             _print_lines(one, hits)
         else:
-            _print_table(one, hits, titled=queries is not None)
+            _print_table(one, hits, shown, titled=queries is not None)
 
 
 def _print_lines(asked: "Query", hits: "Sequence[Hit]") -> None:
@@ -93,21 +95,32 @@ def _print_lines(asked: "Query", hits: "Sequence[Hit]") -> None:
         )
 
 
-def _print_table(asked: "Query", hits: "Sequence[Hit]", *, titled: bool) -> None:
-    """Print one query's hits; as many of the first stored fields as a terminal has room for."""
+def _print_table(asked: "Query", hits: "Sequence[Hit]", names: "Sequence[str]", *, titled: bool) -> None:
+    """Print one query's hits: the columns its text was made of, cut to what the terminal has room for."""
     from rich.table import Table
 
-    names = list(dict.fromkeys(name for hit in hits for name in hit.fields))[:SHOWN_FIELDS]
-    table = Table(title=f"{asked.query_id}: {asked.text}" if titled else None, title_justify="left", box=None)
-    table.add_column("rank", justify="right", no_wrap=True)
-    table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("doc_id", no_wrap=True)
+    names = [name for name in names if any(name in hit.fields for hit in hits)]
+    table = Table(box=None, pad_edge=False, expand=True, title_justify="left")
+    if titled:
+        table.title = _one_line(f"{asked.query_id}: {asked.text}")
+    table.add_column("rank", justify="right", no_wrap=True, min_width=4)
+    table.add_column("score", justify="right", no_wrap=True, min_width=7)
+    table.add_column("doc_id", no_wrap=True, min_width=max((len(hit.doc_id) for hit in hits), default=6))
     for number, name in enumerate(names):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=3 if number == 0 else 1)
+        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=4 if number == 0 else 1)
     for hit in hits:
         cells = [_one_line(hit.fields.get(name)) for name in names]
         table.add_row(str(hit.rank), f"{hit.score:.4f}", hit.doc_id, *cells)
     console().print(table)
+
+
+def _shown_fields(index: "Index", hits: "Sequence[Sequence[Hit]]") -> list[str]:
+    """Choose the stored fields to show: those the text was made of, in its order, else the first there are."""
+    import re
+
+    stored = dict.fromkeys(name for found in hits for hit in found for name in hit.fields)
+    used = [name for name in re.findall(r"\{([^{}]+)\}", str(index.manifest.corpus["text_template"])) if name in stored]
+    return (used or list(stored))[:SHOWN_FIELDS]
 
 
 def _one_line(value: object) -> str:

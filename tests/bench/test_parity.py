@@ -11,7 +11,7 @@ from searchapp.corpus import DatasetParts, open_dataset
 from searchapp.encoders import load_encoder
 from searchapp.search import Searcher
 
-DOCUMENTS, QUERIES = 2_000, 120
+DOCUMENTS, QUERIES = 600, 60
 PEER = {"accuracy@{}": (1, 3, 5, 10), "precision@{}": (1, 3, 5, 10), "recall@{}": (1, 3, 5, 10, 100)}
 NAMES = {"nDCG@10": "ndcg@10", "RR@10": "mrr@10", "AP@100": "map@100"}
 

@@ -139,7 +139,11 @@ def test_bench_of_an_index_takes_its_model_and_prompts(beir_folder: Path, tmp_pa
             1,
             "holds an index already; type the same call with --overwrite",
         ),
-        (["index", "{csv}", "--out", "{tmp}/y", "--kind", "ivf-pq"], 2, "6 documents are too few for kind ivf-pq"),
+        (
+            ["index", "{csv}", "--out", "{tmp}/y", "--kind", "ivf-pq", "--id", "sku"],
+            2,
+            "6 documents are too few for kind ivf-pq",
+        ),
         (["index", "{csv}", "--out", "{tmp}/y", "--dim", "big"], 2, "--dim holds 'big', which is no whole number"),
         (
             ["index", "{csv}", "--out", "{tmp}/y", "--on-bad-row", "shrug"],
@@ -183,5 +187,6 @@ def test_skipped_rows_are_told(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(shop: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    done = call("index", shop.parent / "shop.csv", "--out", tmp_path / "file" / "index", code=1)
+    csv = shop.parent / "shop.csv"
+    done = call("index", csv, "--id", "sku", "--out", tmp_path / "file" / "index", code=1)
     assert "can't be written to" in done.stderr.splitlines()[-1]

@@ -37,9 +37,7 @@ def _l2_inside() -> faiss.Index:
     return faiss.IndexPreTransform(faiss.LinearTransform(8, 8), faiss.IndexFlatL2(8))
 
 
-@pytest.mark.parametrize(
-    ("make", "part"), [(_l2_index, "index"), (_l2_quantizer, "quantizer"), (_l2_inside, "index")]
-)
+@pytest.mark.parametrize(("make", "part"), [(_l2_index, "index"), (_l2_quantizer, "quantizer"), (_l2_inside, "index")])
 def test_an_l2_index_or_quantiser_is_refused(tmp_path: Path, make: object, part: str) -> None:
     assert callable(make)
     path = tmp_path / "l2.faiss"

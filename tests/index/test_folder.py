@@ -49,7 +49,9 @@ def test_exact_kinds_equal_the_oracle_ties_included(
     assert found.tied[0]
 
 
-@pytest.mark.parametrize(("kind", "dim"), [*((kind, WIDTH) for kind in KINDS if "HNSW" not in kind), ("flat", 8), ("sq8", 8)])
+@pytest.mark.parametrize(
+    ("kind", "dim"), [*((kind, WIDTH) for kind in KINDS if "HNSW" not in kind), ("flat", 8), ("sq8", 8)]
+)
 def test_every_kind_rescored_deeply_equals_the_oracle_at_full_width(
     index: Index, vectors: np.ndarray, queries: np.ndarray, kind: str, dim: int
 ) -> None:
@@ -136,7 +138,9 @@ def test_layer_norm_is_applied_to_documents_and_queries(tmp_path: Path) -> None:
 
 
 def test_asking_for_what_is_not_there_says_what_to_type(index: Index) -> None:
-    with pytest.raises(UsageError, match=r"holds d32-flat, .*not --dim 16 --kind flat; .*--from .* --dim 16 --kind flat"):
+    with pytest.raises(
+        UsageError, match=r"holds d32-flat, .*not --dim 16 --kind flat; .*--from .* --dim 16 --kind flat"
+    ):
         index.choose(Setting(dim=16, kind="flat"))
     with pytest.raises(UsageError, match="k is 0; at least 1"):
         index.search(random_vectors(1), 0)

@@ -1,0 +1,45 @@
+"""The table of kinds: numbers from the corpus, refusals, and what auto picks."""
+
+import pytest
+
+from searchapp.errors import UsageError
+from searchapp.index.kinds import AUTO_FLAT_NUMBERS, Plan, plan_kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "dim", "expected"),
+    [
+        ("flat", 3, 384, Plan("flat", "Flat")),
+        ("sq8", 1_000_000, 128, Plan("sq8", "SQ8", train_rows=65_536)),
+        ("ivf-flat", 400, 64, Plan("ivf8-flat", "IVF8,Flat", 400, 8, nprobe=2)),
+        ("ivf-flat", 1_000_000, 64, Plan("ivf2048-flat", "IVF2048,Flat", 131_072, 2048, nprobe=512)),
+        ("ivf-pq", 54_667, 384, Plan("ivf512-pq96", "IVF512,PQ96", 32_768, 512, nprobe=128, rescore=100)),
+        ("ivf-pq", 10_000, 50, Plan("ivf256-pq10", "IVF256,PQ10", 10_000, 256, nprobe=64, rescore=100)),
+        ("IVF64,PQ8x4fs", 5_000, 64, Plan("ivf64-pq8x4fs", "IVF64,PQ8x4fs", 5_000, 64, nprobe=16)),
+        ("HNSW32", 100, 64, Plan("hnsw32", "HNSW32", 100)),
+    ],
+)
+def test_numbers_follow_from_the_corpus(kind: str, rows: int, dim: int, expected: Plan) -> None:
+    assert plan_kind(kind, rows=rows, dim=dim) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "message"),
+    [
+        ("ivf-pq", 9_983, r"9,983 documents are too few for kind ivf-pq, .* at least 9,984; type: --kind ivf-flat"),
+        ("ivf-pq", 100, r"100 documents are too few for kind ivf-pq, .*; type: --kind flat"),
+        ("ivf-flat", 311, r"311 documents are too few for kind ivf-flat, .* at least 312; type: --kind flat"),
+        ("IVF100,Flat", 3_899, r"too few for IVF100,Flat, which trains on at least 3,900; type: --kind flat"),
+        ("OPQ16_64,PQ16", 9_983, r"at least 9,984"),
+    ],
+)
+def test_a_corpus_too_small_is_told_what_fits(kind: str, rows: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan_kind(kind, rows=rows, dim=64)
+
+
+def test_auto_is_flat_until_a_query_would_read_too_much() -> None:
+    rows = AUTO_FLAT_NUMBERS // 100
+    assert plan_kind("auto", rows=rows, dim=100).kind == "flat"
+    assert plan_kind("auto", rows=rows + 1, dim=100).kind.startswith("ivf")
+    assert plan_kind("auto", rows=54_667, dim=384).kind == "flat"
