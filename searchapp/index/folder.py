@@ -15,8 +15,10 @@ from searchapp.index.ranking import NO_ROW, Ranking, Scores, concatenate, order
 from searchapp.index.vectors import Rows, Vectors, VectorStore, cosine_scores, unit
 from searchapp.layout import sha256_file
 
-QUERY_BLOCK = 64
-"""Queries searched and rescored at a time; bounds memory at this x candidates x width numbers."""
+SEARCH_BLOCK = 1024
+"""Queries that FAISS gets at a time: a flat search of many is a matrix product, ten times faster than of a few."""
+SCORE_BLOCK = 64
+"""Queries scored exactly at a time; bounds memory at this x candidates x width numbers."""
 SLACK = 16
 """Candidates fetched beyond k, so that ties at the cutoff are seen."""
 ROUNDING = 1e-6
@@ -95,8 +97,8 @@ class Index:
         k = min(k, len(self))
         depth = min(len(self), max(k + SLACK, _rescore(derived, setting)))
         found = [
-            self._search_block(queries[start : start + QUERY_BLOCK], k, depth, derived, setting)
-            for start in range(0, len(queries), QUERY_BLOCK)
+            self._search_block(queries[start : start + SEARCH_BLOCK], k, depth, derived, setting)
+            for start in range(0, len(queries), SEARCH_BLOCK)
         ]
         if not found:
             return Ranking(np.empty((0, k), np.int64), np.empty((0, k), np.float32), np.empty(0, bool))
@@ -147,9 +149,13 @@ class Index:
 
     def _exact(self, queries: Vectors, rows: Rows, derived: Derived, setting: Setting) -> Scores:
         """Score candidates (n, c) against the stored vectors: at full width when rescoring, else at the index's dim."""
-        vectors = self.vectors.take(np.maximum(rows, 0).ravel()).reshape(*rows.shape, -1)
         dim = self.manifest.dim if _rescore(derived, setting) else derived.dim
-        return cosine_scores(queries, vectors, dim, layer_norm=self.manifest.layer_norm)
+        scores = np.empty(rows.shape, dtype=np.float32)
+        for start in range(0, len(rows), SCORE_BLOCK):
+            block = slice(start, start + SCORE_BLOCK)
+            vectors = self.vectors.take(np.maximum(rows[block], 0).ravel()).reshape(*rows[block].shape, -1)
+            scores[block] = cosine_scores(queries[block], vectors, dim, layer_norm=self.manifest.layer_norm)
+        return scores
 
     def _faiss(self, derived: Derived) -> FaissIndex:
         if derived.file not in self._opened:

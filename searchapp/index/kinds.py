@@ -112,8 +112,8 @@ def _sample(rows: int, nlist: int) -> int:
 def _probes(nlist: int) -> int:
     """Choose how many lists a search visits: a quarter.
 
-    Queries are not distributed like documents, so a few lists are not enough: on Home Depot 32 of 512 lists keep 93 % of
-    flat's nDCG@10, 128 keep 97 %, 384 keep 99 % (benchmarks/ivf.py).
+    Queries are not distributed like documents, so a few lists are not enough: on Home Depot 32 of 512 lists keep
+    93 % of flat's nDCG@10, 128 keep 97 %, 384 keep 99 % (benchmarks/ivf.py).
     """
     return max(1, nlist // 4)
 
