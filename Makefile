@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/searchapp index data/sample --out indexes/sample --overwrite
 	$(BIN)/searchapp query indexes/sample "red leather bag" -k 5
-	$(BIN)/searchapp bench data/sample --index indexes/sample
+	$(BIN)/searchapp bench data/sample --index indexes/sample --dims 384,128,64 --kinds flat,sq8
 
 lint: $(READY)
 	$(BIN)/ruff check .

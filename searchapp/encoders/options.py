@@ -1,0 +1,22 @@
+"""How an encoder is wanted."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOptions:
+    """What may be chosen when a model is loaded; everything else is the model's own."""
+
+    revision: str | None = None
+    """A branch, tag or commit of a hub model."""
+    device: str | None = None
+    """`cpu`, `cuda` or `cuda:N`; None takes a GPU where there is one."""
+    dtype: str = "auto"
+    """`auto`, `float32`, `float16` or `bfloat16`; auto is float32 on the CPU and a half type on a GPU that has one."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the model."""
+    query_prompt: str | None = None
+    """None where not asked for, "" for explicitly none."""
+    document_prompt: str | None = None
+    token_budget: int | None = None
+    """Tokens of a batch, padding included; None takes what was measured to be fast on the device."""

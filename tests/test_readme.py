@@ -1,0 +1,95 @@
+"""The README's commands run as written and print what it shows; its options exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from searchapp.cli.main import app
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SPEED = "queries/s"
+
+
+@pytest.fixture
+def in_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a folder that has the checkout's data/, with nothing else of it."""
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shown_sessions() -> list[tuple[str, list[str]]]:
+    """Return every `$ searchapp ...` of the console blocks with the lines printed below it."""
+    sessions: list[tuple[str, list[str]]] = []
+    for block in re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                sessions.append((line[2:], []))
+            elif line.strip():
+                sessions[-1][1].append(line)
+    return sessions
+
+
+def same_line(shown: str, printed: str, *, timed: bool) -> bool:
+    """Compare word by word; numbers may differ in the last digits, a speed in the last column altogether."""
+    left, right = shown.split(), printed.split()
+    if timed and len(left) == len(right):
+        left, right = left[:-1], right[:-1]
+    if len(left) != len(right):
+        return False
+    return all(a == b or near(a, b) for a, b in zip(left, right, strict=True))
+
+
+def near(left: str, right: str) -> bool:
+    return is_number(left) and is_number(right) and abs(float(left) - float(right)) < 0.003
+
+
+def is_number(text: str) -> bool:
+    return re.fullmatch(r"\d+\.\d+", text) is not None
+
+
+@pytest.mark.usefixtures("in_a_checkout")
+def test_the_readme_shows_what_the_commands_print() -> None:
+    sessions = shown_sessions()
+    assert len(sessions) == 3
+    for command, shown in sessions:
+        program, *arguments = shlex.split(command)
+        assert program == "searchapp"
+        done = CliRunner().invoke(app, arguments, env={"COLUMNS": "100"})
+        assert done.exit_code == 0, done.output
+        printed = [*done.stderr.splitlines(), *done.stdout.splitlines()]
+        printed = [line for line in printed if line.strip()]
+        assert len(printed) == len(shown), done.output
+        timed = any(SPEED in line for line in shown)
+        for line, expected in zip(printed, shown, strict=True):
+            assert same_line(expected, line, timed=timed and line[:3].strip().isdigit()), (expected, line)
+
+
+@pytest.mark.usefixtures("in_a_checkout")
+def test_the_readme_s_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[0].startswith("1 us:B0BY45GNUO Men's Red Full Grain Leather")
+
+
+def test_every_option_of_the_readme_exists() -> None:
+    known = set()
+    for command in ("index", "query", "bench", "info"):
+        helped = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).stdout
+        known |= set(re.findall(r"--[a-z][a-z-]+", helped))
+    asked = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"^pip .*$", "", README, flags=re.MULTILINE)))
+    assert asked <= known
+
+
+def test_the_makefile_has_what_the_readme_and_contributing_name() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    for text in (README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        named = set(re.findall(r"^make ([a-z]+)", text, flags=re.MULTILINE))
+        assert named
+        assert named <= targets
