@@ -33,8 +33,8 @@ from searchapp.records import Document
 SHARD_DOCUMENTS = 16_384
 SHARD_CHARACTERS = 1 << 26
 """A shard ends at this many documents or characters, whichever comes first."""
-WINDOW_DOCUMENTS = 4_096
-WINDOW_CHARACTERS = 1 << 19
+WINDOW_DOCUMENTS = 2_048
+WINDOW_CHARACTERS = 1 << 18
 """A window is what the encoder sorts by length and batches; it is also how often progress is told."""
 
 _LIBRARIES = ("numpy", "pyarrow", "tokenizers", "torch", "transformers", "sentence-transformers")
@@ -140,6 +140,7 @@ def write_index(
     with committing_folder(out, overwrite=plan.options.overwrite) as folder:
         (folder / "vectors").mkdir()
         (folder / "documents").mkdir()
+        progress("embedding", 0, plan.survey.count)
         writer = _ShardWriter(folder, plan, progress)
         receipts = list(engine.map(writer.write, _slices(plan.corpus.documents())))
         _expect_unchanged(plan, sum(receipt.shard.rows for receipt in receipts))

@@ -131,7 +131,8 @@ def make_model(
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            model = transformers.AutoModel.from_config(config)
+            auto: Any = transformers.AutoModel
+            model = auto.from_config(config)
         if change is not None:
             change(model)
         raw = folder.parent / f"{folder.name}-raw"
@@ -156,6 +157,7 @@ def make_tokenizer(kind: str, *, max_length: int) -> Any:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
+    wrapper: Any = PreTrainedTokenizerFast
     if kind == "wordpiece":
         special = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
         tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -185,7 +187,7 @@ def make_tokenizer(kind: str, *, max_length: int) -> Any:
         single=f"{special['cls']} $A {special['sep']}", special_tokens=ends
     )
     columns = ["input_ids", "attention_mask"] + (["token_type_ids"] if kind == "wordpiece" else [])
-    return PreTrainedTokenizerFast(
+    return wrapper(
         tokenizer_object=tokenizer,
         model_max_length=max_length,
         model_input_names=columns,
@@ -210,8 +212,9 @@ def quiet() -> Iterator[None]:
         warnings.simplefilter("ignore")
         from transformers.utils import logging
 
-        logging.disable_progress_bar()
+        bars: Any = logging
+        bars.disable_progress_bar()
         try:
             yield
         finally:
-            logging.enable_progress_bar()
+            bars.enable_progress_bar()

@@ -94,7 +94,8 @@ class ProgressBar:
             disable=not err.is_terminal,
             transient=True,
         )
-        self._tasks: dict[str, TaskID] = {}
+        self._stage = ""
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -106,7 +107,10 @@ class ProgressBar:
         self._bars.stop()
 
     def __call__(self, stage: str, done: int, total: int | None, /) -> None:
-        """Move the bar of a stage."""
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(stage, total=total)
-        self._bars.update(self._tasks[stage], completed=done, total=total)
+        """Move the bar of a stage; a new stage takes the place of the one before."""
+        if stage != self._stage:
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            self._stage, self._task = stage, self._bars.add_task(stage, total=total)
+        if self._task is not None:
+            self._bars.update(self._task, completed=done, total=total)

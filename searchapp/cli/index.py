@@ -86,6 +86,7 @@ def index(
     opened = open_corpus(corpus, read_options(typed))
     with ProgressBar() as progress:
         survey = opened.survey(lambda done: progress("reading", done, None))
+        progress("loading the model", 0, None)
         encoder = load_encoder(
             model,
             EncoderOptions(

@@ -20,7 +20,7 @@ _OTHER_RUNTIMES = ("onnx/*", "openvino/*", "coreml/*", "*.onnx", "*.h5", "*.msgp
 _OLD_WEIGHTS = ("pytorch_model*.bin",)
 _DECIDING = {".safetensors", ".bin", ".json", ".txt", ".model", ".vocab", ".spm", ".py"}
 _NOT_DECIDING = {"onnx", "openvino", "coreml"}
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _HUB_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -45,7 +45,7 @@ def find_folder(name: str, *, revision: str | None = None) -> ModelFolder:
     MissingExtraError where a package is missing, UsageError for a revision of what has none.
     """
     folder, packaged = Path(name).expanduser(), False
-    if folder.is_dir() and (name not in CATALOG or _is_model(folder)):
+    if name and folder.is_dir() and (name not in CATALOG or _is_model(folder)):
         if not _is_model(folder):
             raise ModelError(f"the folder {name} is no model: it has neither modules.json nor config.json")
         found, commit, also = folder, None, _cached_name(folder)

@@ -56,7 +56,8 @@ def measure(first: Any, texts: list[str], *, task: str) -> tuple[list[int], int 
 
     Where the tokenizer is not one of transformers, characters stand in for tokens and nothing is known to be cut.
     """
-    first = next(iter(getattr(first, "sub_modules", {}).get(task, [first])))
+    routes = dict(getattr(first, "sub_modules", {}))
+    first = routes[task][0] if task in routes else first
     tokenizer: Any = getattr(first, "tokenizer", None)
     if not hasattr(tokenizer, "num_special_tokens_to_add") or not hasattr(tokenizer, "model_max_length"):
         return [len(text) for text in texts], None

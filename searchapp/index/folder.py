@@ -166,10 +166,19 @@ class Index:
 
 
 def open_index(folder: str | Path) -> Index:
-    """Open an index folder for searching.
+    r"""Open an index folder for searching.
 
     Reads the manifest and compares the size of every file; the files themselves are mapped when first needed. Raises
     IndexFolderError where the folder is not an index or a file is missing or cut short.
+
+    >>> import tempfile
+    >>> from searchapp import build_index, load_encoder, open_corpus, open_index
+    >>> place = Path(tempfile.mkdtemp())
+    >>> _ = (place / "shop.csv").write_text("id,text\nb1,red leather bag\nk1,kettle\n")
+    >>> _ = build_index(open_corpus(place / "shop.csv"), place / "shop", encoder=load_encoder("minilm"))
+    >>> index = open_index(place / "shop")
+    >>> len(index), index.manifest.encoder["model"], index.documents.ids(np.array([1]))
+    (2, 'minilm', ['k1'])
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
