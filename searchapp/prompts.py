@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 class Prompts:
     """The two prompts of a model and where they come from.
 
-    `source` is one of `option`, `model`, `family NAME (declared MODEL)`, `none`, or, where the two prompts come
-    from two places, both: `query: option, document: none`. It is told to the user and stored.
+    `source` is one of `option`, `model`, `family NAME (declared MODEL)`, `none`, `none, though its base MODEL takes
+    ...`, or, where the two prompts come from two places, both: `query: option, document: none`. It is told to the
+    user and stored.
     """
 
     query: str = ""
@@ -22,11 +23,13 @@ class Declared:
     """What a model says about itself."""
 
     names: tuple[str, ...] = ()
-    """Names it goes by or was made from, the surest first: hub names, folder names, base models."""
+    """Names it goes by, the surest first: hub name, the card's, the folder's."""
     prompts: Mapping[str, str] = field(default_factory=dict)
     """Its own prompts by their names."""
     default: str | None = None
     """The name of the prompt for texts of either role."""
+    bases: tuple[str, ...] = ()
+    """Models it was made from. Their prompts are not its own: who trained it may have trained it without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def resolve_prompts(declared: Declared, *, query: str | None = None, document: s
     >>> resolve_prompts(Declared(names=("intfloat/e5-base-v2",)), document="")
     Prompts(query='query: ', document='', source='query: family e5 (declared intfloat/e5-base-v2), document: option')
     """
-    known = _own_prompts(declared) or _family_prompts(declared) or Prompts()
+    known = _own_prompts(declared) or _family_prompts(declared) or Prompts(source=_no_prompts(declared))
     if query is None and document is None:
         return known
     from_query = known.source if query is None else "option"
@@ -189,6 +192,15 @@ def _family_prompts(declared: Declared) -> Prompts | None:
         return None
     family, name = found
     return Prompts(family.query, family.document, f"family {family.name} (declared {name})")
+
+
+def _no_prompts(declared: Declared) -> str:
+    """Say that there are none, and what the model it was made from takes: whoever trained it knows if it does too."""
+    found = find_family(declared.bases)
+    if found is None or not (found[0].query or found[0].document):
+        return "none"
+    family, name = found
+    return f"none, though its base {name} takes {family.query!r} for queries and {family.document!r} for documents"
 
 
 def add_prompt(prompt: str, texts: Sequence[str]) -> tuple[list[str], int]:

@@ -137,3 +137,11 @@ def test_adding_twice_is_adding_once(prompt: str, texts: list[str]) -> None:
     assert once == [text if text.startswith(prompt) else prompt + text for text in texts]
     assert already == (sum(text.startswith(prompt) for text in texts) if prompt else 0)
     assert add_prompt(prompt, once) == (once, len(texts) if prompt else 0)
+
+
+def test_the_prompts_of_a_base_model_are_told_and_not_applied() -> None:
+    tuned = Declared(names=("swahili-search",), bases=("BAAI/bge-base-en-v1.5",))
+    said = f"none, though its base BAAI/bge-base-en-v1.5 takes {REPRESENT!r} for queries and '' for documents"
+    assert resolve_prompts(tuned) == Prompts("", "", said)
+    assert resolve_prompts(Declared(names=("shop",), bases=("BAAI/bge-m3",))) == Prompts("", "", "none")
+    assert resolve_prompts(tuned, query="", document="") == Prompts("", "", "option")

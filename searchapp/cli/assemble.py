@@ -49,7 +49,9 @@ def describe_model(card: EncoderCard, *, chosen: bool) -> str:
     prompts = card.prompts
     applied = f"query {prompts.query!r}, document {prompts.document!r} (from {prompts.source})"
     if not prompts.query and not prompts.document:
-        applied = "none" if prompts.source == "none" else f"none (from {prompts.source})"
+        applied = prompts.source if prompts.source.startswith("none") else f"none (from {prompts.source})"
+    if ", though its base" in prompts.source:
+        applied += "; if it was trained with them, type --query-prompt and --document-prompt"
     name = card.model if chosen else f"{card.model} (the default; choose with --model)"
     return f"model {name}: {card.dim} dims, {card.pooling} pooling, {card.runtime} {card.dtype}; prompts: {applied}"
 

@@ -143,7 +143,8 @@ def _read_declared(folder: Path, asked: tuple[str, ...]) -> Declared:
     settings = _read_json(folder / "config_sentence_transformers.json")
     prompts, default = settings.get("prompts"), settings.get("default_prompt_name")
     return Declared(
-        names=(*asked, *own, folder.resolve().name, *base, *made_from),
+        names=(*asked, *own, folder.resolve().name),
+        bases=(*base, *made_from),
         prompts={str(key): text for key, text in prompts.items() if isinstance(text, str)}
         if isinstance(prompts, dict)
         else {},

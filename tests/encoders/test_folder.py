@@ -148,13 +148,16 @@ TWO = ["BAAI/bge-m3", "thenlper/gte-base"]
 )
 def test_base_models_of_a_card(card: str, names: list[str], tmp_path: Path) -> None:
     folder = write_model(tmp_path / "shop-search", card=card)
-    assert list(find_folder(str(folder)).declared.names) == ["shop-search", *names]
+    declared = find_folder(str(folder)).declared
+    assert (declared.names, list(declared.bases)) == (("shop-search",), names)
 
 
 def test_names_come_the_surest_first(tmp_path: Path) -> None:
     card = "---\nbase_model: BAAI/bge-m3\nmodel-index:\n- name: shop-e5\n  results: []\n---\n"
     folder = write_model(tmp_path / "checkpoint-40", card=card, config={"_name_or_path": "intfloat/e5-base"})
-    assert find_folder(str(folder)).declared.names == ("shop-e5", "checkpoint-40", "BAAI/bge-m3", "intfloat/e5-base")
+    declared = find_folder(str(folder)).declared
+    assert declared.names == ("shop-e5", "checkpoint-40")
+    assert declared.bases == ("BAAI/bge-m3", "intfloat/e5-base")
 
 
 def test_own_prompts_are_read(tmp_path: Path) -> None:
