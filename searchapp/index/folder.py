@@ -94,6 +94,8 @@ class Index:
         if k < 1:
             raise UsageError(f"k is {k}; at least 1 hit must be asked for")
         derived = self.choose(setting)
+        if setting.nprobe is not None and derived.nlist is None:
+            raise UsageError(f"{derived.name} has no lists to visit; leave --nprobe away, or choose an ivf kind")
         k = min(k, len(self))
         depth = min(len(self), max(k + SLACK, _rescore(derived, setting)))
         found = [
