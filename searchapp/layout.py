@@ -1,17 +1,24 @@
 """Where things lie, and how they get there whole or not at all."""
 
 import contextlib
+import glob
 import hashlib
+import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from searchapp.errors import IndexFolderError
 
 MANIFEST = "manifest.json"
 """Written last; without it a folder is not an index."""
+
+PARTIAL, RETIRED = ".partial", ".old"
+"""Endings of a folder that is being made, and of one that is being replaced."""
 
 _CHUNK = 1 << 20
 
@@ -40,7 +47,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
     If the block raises, `path` is what it was and the sibling is gone.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -53,30 +60,75 @@ def replacing_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def check_free(path: Path, *, overwrite: bool) -> None:
-    """Raise IndexFolderError if a folder may not be put at `path`.
+@dataclass(frozen=True, slots=True)
+class FolderFormat:
+    """A kind of folder that searchapp makes, known by one JSON file in it, written last."""
 
-    What is there is replaced only where `overwrite` says so and it is an index or an empty folder.
+    noun: str
+    marker: str
+    name: str
+    """What the marker's `format` says."""
+
+
+INDEX = FolderFormat("an index", MANIFEST, "searchapp-index")
+BENCH = FolderFormat("a bench's results", "results.json", "searchapp-bench")
+
+
+def check_free(path: Path, *, overwrite: bool, made: FolderFormat = INDEX) -> None:
+    """Raise IndexFolderError if a folder may not be put at `path`, before any work is done for it.
+
+    What is there is replaced only where `overwrite` says so and it is empty, or holds `made` and nothing else.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    path = path.resolve()
+    if not path.exists():
+        parent = next(parent for parent in path.parents if parent.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            raise IndexFolderError(f"{parent} can't be written to, so {path} can't be made; name another place")
         return
-    if not (path / MANIFEST).is_file():
-        raise IndexFolderError(f"{path} is not an index and is not empty, so it is left alone; name another place")
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    body = _read_marker(path, made)
+    if body is None:
+        raise IndexFolderError(f"{path} is not {made.noun} and is not empty, so it is left alone; name another place")
     if not overwrite:
-        raise IndexFolderError(f"{path} holds an index already; type the same call with --overwrite to replace it")
+        raise IndexFolderError(f"{path} holds {made.noun} already; type the same call with --overwrite to replace it")
+    if foreign := _foreign(path, body, made):
+        raise IndexFolderError(
+            f"{path} holds {foreign[0]}, which is none of {made.noun}'s files, so it is left alone; move it away"
+        )
+
+
+def _read_marker(path: Path, made: FolderFormat) -> dict[str, object] | None:
+    """Return what the folder's marker says, or None where it is no folder of that format."""
+    try:
+        body = json.loads((path / made.marker).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) and body.get("format") == made.name else None
+
+
+def _foreign(path: Path, body: dict[str, object], made: FolderFormat) -> list[str]:
+    """Return the files in a folder that its marker doesn't name."""
+    files = body.get("files")
+    named = {made.marker, *(files if isinstance(files, (dict, list)) else ())}
+    found = (item.relative_to(path).as_posix() for item in path.rglob("*") if not item.is_dir())
+    return sorted(name for name in found if name not in named and not name.endswith(PARTIAL))
 
 
 @contextlib.contextmanager
-def committing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def committing_folder(path: Path, *, overwrite: bool = False, made: FolderFormat = INDEX) -> Iterator[Path]:
     """Give a temporary sibling folder to fill; at the end it becomes `path`.
 
-    If the block raises, `path` is what it was and the sibling is gone. Raises IndexFolderError as
-    `check_free` does, or where the place can't be written to.
+    If the block raises, `path` is what it was and the sibling is gone; what a killed process left behind is removed.
+    Raises IndexFolderError as `check_free` does, or where the place can't be written to.
     """
-    check_free(path, overwrite=overwrite)
+    path = path.resolve()
+    _sweep(path)
+    check_free(path, overwrite=overwrite, made=made)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        prefix = f".{path.name}.{os.getpid()}."
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=PARTIAL, dir=path.parent))
     except OSError as error:
         raise IndexFolderError(f"{path.parent} can't be written to ({error.strerror}); name another place") from None
     try:
@@ -85,27 +137,49 @@ def committing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         for item in sorted(temporary.rglob("*")):
             sync(item)
         sync(temporary)
+        check_free(path, overwrite=overwrite, made=made)
         _swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _swap(temporary: Path, path: Path) -> None:
-    """Put `temporary` at `path`; whatever was there is removed once the new folder stands."""
-    retired: Path | None = None
-    if path.exists():
-        retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-        path.rename(retired / path.name)
+    """Put `temporary` at `path`; what was there is removed once the new folder stands, put back if it can't."""
+    retired = path.parent / f".{path.name}.{os.getpid()}{RETIRED}"
+    replaces = path.is_dir() and any(path.iterdir())
+    if replaces:
+        path.rename(retired)
     try:
-        temporary.rename(path)
-    except OSError:
-        if retired is not None:
-            (retired / path.name).rename(path)
+        temporary.replace(path)
+    except BaseException:
+        if replaces and not path.exists():
+            retired.rename(path)
         raise
-    finally:
-        sync(path.parent)
-        if retired is not None:
-            shutil.rmtree(retired, ignore_errors=True)
+    sync(path.parent)
+    if replaces:
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that are gone left beside `path`; put back an index that was killed between two renames."""
+    for item in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        owner = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)(?:\..*{PARTIAL}|{RETIRED})", item.name)
+        if owner is None or _is_running(int(owner[1])):
+            continue
+        if item.name.endswith(RETIRED) and not path.exists():
+            item.rename(path)
+        else:
+            shutil.rmtree(item, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _umask() -> int:

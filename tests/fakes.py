@@ -10,10 +10,11 @@ from searchapp.encoders import EncodeCounts, EncoderCard
 from searchapp.prompts import Prompts, add_prompt
 
 DIM = 48
+TRIGRAMS = 997
 
 
 class HashEncoder:
-    """Counts hashed character trigrams: texts with words in common lie near each other. Deterministic and quick."""
+    """Adds up a random vector per character trigram: texts with words in common lie near each other. Deterministic."""
 
     def __init__(self, prompts: Prompts = Prompts(), *, dim: int = DIM, salt: int = 0) -> None:
         self.card = EncoderCard(
@@ -29,7 +30,7 @@ class HashEncoder:
         )
         self.counts = EncodeCounts()
         self.seen: list[str] = []
-        self._salt = salt
+        self._table = np.random.default_rng(salt).standard_normal((TRIGRAMS, dim)).astype(np.float32)
 
     def encode_queries(self, texts: Sequence[str]) -> np.ndarray:
         return self._encode(self.card.prompts.query, texts)
@@ -45,10 +46,8 @@ class HashEncoder:
         vectors = np.zeros((len(texts), self.card.dim), np.float32)
         for row, text in enumerate(prefixed):
             padded = f"  {text.lower()}  "
-            for start in range(len(padded) - 2):
-                code = zlib.crc32(padded[start : start + 3].encode(), self._salt)
-                vectors[row, code % self.card.dim] += 1 if code & 1 << 20 else -1
-            vectors[row, zlib.crc32(text.encode()) % self.card.dim] += 0.25
+            codes = [zlib.crc32(padded[start : start + 3].encode()) % TRIGRAMS for start in range(len(padded) - 2)]
+            vectors[row] = self._table[codes].sum(axis=0)
         return vectors
 
 

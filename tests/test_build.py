@@ -105,7 +105,7 @@ def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     [
         (BuildOptions(kinds=("ivf-pq",)), r"60 documents are too few for kind ivf-pq, .* 9,984; type: --kind flat"),
         (BuildOptions(kinds=("IVF64,Flat",)), r"60 documents are too few for IVF64,Flat, .* 2,496"),
-        (BuildOptions(dims=(49,)), r"--dim 49: the model gives 48 dims; type a number from 1 to 48"),
+        (BuildOptions(dims=(49,)), r"49 dims: the model gives 48; type a number from 1 to 48"),
         (BuildOptions(kinds=("falt",)), r"FAISS can't make 'falt'"),
     ],
 )
@@ -153,9 +153,9 @@ def test_an_index_is_replaced_only_when_told_to_and_nothing_else_ever_is(tmp_pat
     build_index(corpus, tmp_path / "shop", encoder=HashEncoder())
     with pytest.raises(IndexFolderError, match=r"shop holds an index already; type the same call with --overwrite"):
         build_index(corpus, tmp_path / "shop", encoder=HashEncoder())
-    other = BuildOptions(dims=(8,), overwrite=True)
+    other = BuildOptions(dims=(40,), overwrite=True)
     build_index(corpus, tmp_path / "shop", encoder=HashEncoder(), options=other)
-    assert [derived.name for derived in open_index(tmp_path / "shop").manifest.derived] == ["d8-flat"]
+    assert [derived.name for derived in open_index(tmp_path / "shop").manifest.derived] == ["d40-flat"]
     (tmp_path / "home").mkdir()
     (tmp_path / "home/thesis.txt").write_text("years of work", encoding="utf-8")
     with pytest.raises(IndexFolderError, match="home is not an index and is not empty, so it is left alone"):

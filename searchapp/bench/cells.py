@@ -1,8 +1,9 @@
 """Cells: every derived index of an index folder, searched with the judged queries and measured."""
 
 import itertools
+import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -12,16 +13,16 @@ from searchapp.bench.report import Cell, Report
 from searchapp.build import Progress, silent
 from searchapp.corpus import Dataset
 from searchapp.errors import InputError, UsageError
-from searchapp.index import NO_ROW, Index, Ranking, Setting, is_kind
+from searchapp.index import NO_ROW, Index, Ranking, Setting, is_kind, plan_kind
 from searchapp.index.manifest import Derived
-from searchapp.index.vectors import Vectors
+from searchapp.index.vectors import Rows, Vectors
 from searchapp.metrics import DEFAULT_MEASURES, Gains, Judging, Measure, evaluate
 from searchapp.records import Hit
 from searchapp.search import Searcher
 
 Protocol: TypeAlias = Literal["full-corpus", "judged-pool"]
-WARM = 8
-"""Queries searched before the clock starts, so that files are mapped and threads are there."""
+LEAST_ROUNDS, MOST_ROUNDS, LEAST_SECONDS = 1, 9, 0.5
+"""Searches are timed until they have taken this long together, but not more often than that."""
 NAMED = 3
 """How many missing ids an error names."""
 
@@ -39,6 +40,7 @@ class BenchOptions:
     threshold: int | None = None
     protocol: Protocol = "full-corpus"
     drop_self: bool = False
+    no_relevant: Literal["drop", "zero"] = "drop"
     allow_missing: bool = False
 
 
@@ -55,6 +57,7 @@ def run_bench(
         gains=options.gains or Gains.parse(dataset.gains),
         threshold=dataset.threshold if options.threshold is None else options.threshold,
         drop_self=options.drop_self,
+        no_relevant=options.no_relevant,
     )
     missing = _missing_documents(dataset, index, allowed=options.allow_missing)
     texts = [query.text for query in dataset.queries]
@@ -80,28 +83,38 @@ def run_bench(
             "without_relevant": len(evaluation.no_relevant),
         },
         cells=tuple(cells),
-        notes=(*evaluation.notes, *missing, *_notes(dataset, index)),
+        notes=(*evaluation.notes, *missing, *_notes(dataset, index), *_pool_note(cells, options)),
     )
 
 
 def _settings(index: Index, options: BenchOptions) -> Iterator[tuple[Derived, Setting]]:
-    """Yield every derived index the options ask for, with every combination of search parameters that it takes."""
-    chosen = [
-        derived
-        for derived in index.manifest.derived
-        if (not options.dims or derived.dim in options.dims)
-        and (not options.kinds or any(kind == "auto" or is_kind(derived, kind) for kind in options.kinds))
-    ]
+    """Yield every derived index the options ask for, with every combination of search parameters that it takes.
+
+    Lists are visited where there are lists, and rescoring goes where it may change anything.
+    """
+    if 0 in options.nprobe:
+        raise UsageError("--nprobe 0 would visit no list; type 1 or more")
+    chosen = [derived for derived in index.manifest.derived if _is_asked(derived, index, options)]
     if not chosen:
-        held = ", ".join(derived.name for derived in index.manifest.derived)
+        held = ", ".join(derived.name for derived in index.manifest.derived) or "vectors alone"
         raise UsageError(
             f"{index.folder} holds {held}; none of it was asked for, so choose among these with --dims, --kinds"
         )
     for derived in chosen:
-        probes: Sequence[int | None] = (options.nprobe or (None,)) if derived.nlist else (None,)
-        rescores: Sequence[int | None] = (None,) if derived.kind == "flat" else (options.rescore or (None,))
+        probes: Sequence[int | None] = (None,)
+        if derived.nlist:
+            probes = sorted({min(nprobe, derived.nlist) for nprobe in options.nprobe}) or (None,)
+        is_exact = derived.factory == "Flat" and derived.dim == index.manifest.dim
+        rescores: Sequence[int | None] = (None,) if is_exact else (options.rescore or (None,))
         for nprobe, rescore in itertools.product(probes, rescores):
             yield derived, Setting(derived.dim, derived.kind, nprobe, rescore)
+
+
+def _is_asked(derived: Derived, index: Index, options: BenchOptions) -> bool:
+    if options.dims and derived.dim not in options.dims:
+        return False
+    auto = plan_kind("auto", rows=len(index), dim=derived.dim).kind
+    return not options.kinds or any(is_kind(derived, auto if kind == "auto" else kind) for kind in options.kinds)
 
 
 def _measure(
@@ -114,34 +127,50 @@ def _measure(
     judged: tuple[BenchOptions, Judging],
 ) -> Cell:
     options, judging = judged
-    index.search(vectors[:WARM], 1, setting)
-    start = time.perf_counter()
+    measures = _measures(options)
     if options.protocol == "judged-pool":
-        rankings = _rank_pools(dataset, index, vectors, setting)
-        ranking = None
+        pools = _judged_rows(dataset, index)
+
+        def search() -> list[Ranking]:
+            pairs = zip(vectors, pools, strict=True)
+            return [index.search_among(vector[None], rows, setting) for vector, rows in pairs]
     else:
-        ranking = index.search(vectors, _depth(options, len(index)), setting)
-        rankings = [ranking]
-    seconds = time.perf_counter() - start
+        depth = _depth(options, len(index))
+
+        def search() -> list[Ranking]:
+            return [index.search(vectors, depth, setting)]
+
+    rankings, seconds = _timed(search)
     run = _run(dataset, index, rankings)
     evaluation = evaluate(
         {query_id: [hit.doc_id for hit in hits] for query_id, hits in run.items()},
         dataset.qrels,
-        _measures(options),
+        measures,
         judging=judging,
     )
-    size = index.manifest.files[derived.file].bytes
+    asked = derived.rescore if setting.rescore is None else setting.rescore
     return Cell(
         dim=derived.dim,
         kind=derived.kind,
         nprobe=setting.nprobe or derived.nprobe,
-        rescore=derived.rescore if setting.rescore is None else setting.rescore,
+        rescore=max(asked, max(ranking.rows.shape[1] for ranking in rankings)) if asked else 0,
         evaluation=evaluation,
         run=run,
-        ties={} if ranking is None else _ties(ranking, _measures(options)),
-        bytes_per_vector=size / len(index),
+        ties=_ties(dataset, rankings, measures, evaluated=set(evaluation.query_ids)),
+        bytes_per_vector=index.manifest.files[derived.file].bytes / len(index),
         queries_per_second=len(vectors) / seconds,
     )
+
+
+def _timed(search: Callable[[], list[Ranking]]) -> tuple[list[Ranking], float]:
+    """Search once unmeasured, so that files are mapped and threads there; then return the median seconds of some."""
+    rankings = search()
+    taken: list[float] = []
+    while len(taken) < LEAST_ROUNDS or (sum(taken) < LEAST_SECONDS and len(taken) < MOST_ROUNDS):
+        start = time.perf_counter()
+        search()
+        taken.append(time.perf_counter() - start)
+    return rankings, statistics.median(taken)
 
 
 def _depth(options: BenchOptions, documents: int) -> int:
@@ -158,14 +187,11 @@ def _measures(options: BenchOptions) -> tuple[Measure, ...]:
     return options.measures
 
 
-def _rank_pools(dataset: Dataset, index: Index, vectors: Vectors, setting: Setting) -> list[Ranking]:
-    """Rank, for each query, only the documents it has judgments for."""
+def _judged_rows(dataset: Dataset, index: Index) -> list[Rows]:
+    """Return, for each query, the rows of the documents it has judgments for."""
     places = index.documents.rows(doc_id for judged in dataset.qrels.values() for doc_id in judged)
-    rankings = []
-    for query, vector in zip(dataset.queries, vectors, strict=True):
-        rows = [places[doc_id] for doc_id in dataset.qrels[query.query_id] if doc_id in places]
-        rankings.append(index.search_among(vector[None], np.array(rows, dtype=np.int64), setting))
-    return rankings
+    judged = [[places.get(doc_id) for doc_id in dataset.qrels[query.query_id]] for query in dataset.queries]
+    return [np.array([row for row in rows if row is not None], dtype=np.int64) for rows in judged]
 
 
 def _run(dataset: Dataset, index: Index, rankings: Sequence[Ranking]) -> dict[str, list[Hit]]:
@@ -180,16 +206,21 @@ def _run(dataset: Dataset, index: Index, rankings: Sequence[Ranking]) -> dict[st
     return run
 
 
-def _ties(ranking: Ranking, measures: Sequence[Measure]) -> dict[int, int]:
-    """Count the queries with a tie at each cutoff of the measures."""
-    width = ranking.scores.shape[1]
-    counts = {}
-    for cutoff in sorted({measure.cutoff for measure in measures if measure.cutoff}):
-        if cutoff < width:
-            equal = ranking.scores[:, cutoff - 1] == ranking.scores[:, cutoff]
-            counts[cutoff] = int((equal & (ranking.rows[:, cutoff] != NO_ROW)).sum())
-        elif cutoff == width:
-            counts[cutoff] = int(ranking.tied.sum())
+def _ties(
+    dataset: Dataset, rankings: Sequence[Ranking], measures: Sequence[Measure], *, evaluated: Container[str]
+) -> dict[int, int]:
+    """Count the evaluated queries with a tie at each cutoff of the measures: ranks k and k + 1 score the same."""
+    counts = dict.fromkeys(sorted({measure.cutoff for measure in measures if measure.cutoff}), 0)
+    queries = iter(dataset.queries)
+    for ranking in rankings:
+        for row, scores in enumerate(ranking.scores):
+            if next(queries).query_id not in evaluated:
+                continue
+            for cutoff in counts:
+                if cutoff == len(scores):
+                    counts[cutoff] += bool(ranking.tied[row])
+                elif cutoff < len(scores) and ranking.rows[row, cutoff] != NO_ROW:
+                    counts[cutoff] += bool(scores[cutoff - 1] == scores[cutoff])
     return counts
 
 
@@ -212,6 +243,12 @@ def _threshold(threshold: int, labels: Sequence[str]) -> str:
     return f"grade >= {threshold}" + (f" ({' or '.join(reversed(labels[threshold:]))})" if labels else "")
 
 
+def _pool_note(cells: Sequence[Cell], options: BenchOptions) -> list[str]:
+    if options.protocol != "judged-pool" or not any(cell.rescore for cell in cells):
+        return []
+    return ["rescored cells rank a judged pool at full width, so they equal flat's; --rescore 0 judges the codes"]
+
+
 def _notes(dataset: Dataset, index: Index) -> list[str]:
     counts = index.manifest.counts
     notes = []
@@ -220,6 +257,8 @@ def _notes(dataset: Dataset, index: Index) -> list[str]:
             f"{counts['truncated']:,} documents were longer than max_seq_length "
             f"{index.manifest.encoder['max_seq_length']} and lost {counts['tokens_lost']:,} tokens"
         )
+    if counts.get("skipped"):
+        notes.append(f"{counts['skipped']:,} bad rows of the corpus were skipped")
     if dataset.skipped.count:
         notes.append(f"{dataset.skipped.count:,} bad rows of queries and judgments were skipped")
     return notes

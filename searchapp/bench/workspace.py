@@ -32,7 +32,7 @@ def with_derived(index: Index, *, dims: Sequence[int], kinds: Sequence[str]) -> 
         yield index
         return
     wanted_dims = dims or sorted({derived.dim for derived in index.manifest.derived}, reverse=True)
-    wanted_kinds = kinds or list(dict.fromkeys(derived.kind for derived in index.manifest.derived))
+    wanted_kinds = kinds or list(dict.fromkeys(derived.asked for derived in index.manifest.derived))
     with tempfile.TemporaryDirectory(prefix="searchapp-bench-") as name:
         folder = Path(name)
         for item in index.folder.resolve().iterdir():

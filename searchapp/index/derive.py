@@ -7,7 +7,7 @@ from pathlib import Path
 from searchapp.errors import UsageError
 from searchapp.index.faiss_backend import build_faiss, check_factory
 from searchapp.index.folder import Index
-from searchapp.index.kinds import Plan, plan_kind
+from searchapp.index.kinds import KINDS, Plan, plan_kind
 from searchapp.index.manifest import Derived, FileEntry, write_manifest
 from searchapp.index.vectors import VectorStore
 from searchapp.layout import replacing_file, sha256_file
@@ -42,12 +42,15 @@ def plan_targets(dims: Iterable[int], kinds: Iterable[str], *, rows: int, width:
     know.
     """
     targets: dict[str, Target] = {}
+    kinds = list(kinds)
+    if not kinds:
+        raise UsageError(f"no kind is named; type --kind auto, or one of {', '.join(KINDS)}")
     for dim in dims:
         if not 1 <= dim <= width:
-            raise UsageError(f"--dim {dim}: the model gives {width} dims; type a number from 1 to {width}")
+            raise UsageError(f"{dim} dims: the model gives {width}; type a number from 1 to {width}")
         for kind in kinds:
             target = Target(dim, plan_kind(kind, rows=rows, dim=dim))
-            check_factory(target.plan, dim)
+            check_factory(target.plan, dim, rows=rows)
             targets[target.name] = target
     return tuple(targets.values())
 
@@ -61,6 +64,7 @@ def build_derived(folder: Path, vectors: VectorStore, target: Target, *, layer_n
     derived = Derived(
         dim=target.dim,
         kind=plan.kind,
+        asked=plan.asked,
         factory=plan.factory,
         file=name,
         trained_on=trained_on,

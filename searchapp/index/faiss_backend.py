@@ -1,6 +1,8 @@
 """The one door to FAISS: build, save, open and search one derived index. Inner product everywhere, asserted."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -8,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from searchapp.errors import IndexFolderError, UsageError
-from searchapp.index.kinds import Plan
+from searchapp.errors import BadVectorsError, IndexFolderError, UsageError
+from searchapp.index.kinds import KINDS, PQ_POINTS, Plan
 from searchapp.index.vectors import Rows, Vectors, VectorStore, unit
 from searchapp.optional import require
 
@@ -20,12 +22,32 @@ if TYPE_CHECKING:
 SEED = 1234
 """Seeds the training sample; FAISS's own k-means uses the same number."""
 
+TRIAL_ROWS = 1000
+"""Random vectors that a factory string is tried on."""
+
 Scores = npt.NDArray[np.float32]
 
 
-def check_factory(plan: Plan, dim: int) -> None:
-    """Raise UsageError unless FAISS can make an inner-product index of this plan, before any work is done."""
-    _make(plan, dim)
+def check_factory(plan: Plan, dim: int, *, rows: int) -> None:
+    """Raise UsageError unless FAISS can make, train, fill and search an index of this plan, before any work is done.
+
+    A kind of the table is known to work; a factory string is tried on a few random vectors, with one list.
+    """
+    if plan.asked in KINDS:
+        _make(plan, dim)
+        return
+    if re.search(r"IDMap|IVF0", plan.factory):
+        raise _refusal(plan, dim, "ids are the folder's own and lists are at least one")
+    trial = replace(plan, factory=re.sub(r"IVF\d+", "IVF1", plan.factory))
+    count = min(rows, PQ_POINTS if "PQ" in plan.factory else TRIAL_ROWS)
+    vectors = np.random.default_rng(SEED).standard_normal((count, dim)).astype(np.float32)
+    index = _make(trial, dim)
+    try:
+        index.train(vectors)
+        index.add(vectors)
+        index.search(vectors[:1], 1)
+    except RuntimeError as error:
+        raise _refusal(plan, dim, _reason(error)) from None
 
 
 def build_faiss(path: Path, vectors: VectorStore, plan: Plan, *, dim: int, layer_norm: bool = False) -> int:
@@ -40,7 +62,7 @@ def build_faiss(path: Path, vectors: VectorStore, plan: Plan, *, dim: int, layer
         rows = _sample(len(vectors), plan.train_rows)
         index.train(unit(vectors.take(rows), dim, layer_norm=layer_norm))
         trained_on = len(rows)
-    blocks = (unit(block, dim, layer_norm=layer_norm) for block in vectors.blocks())
+    blocks = _unit_blocks(vectors, dim, layer_norm)
     if plan.factory == "Flat":
         _write_flat(path, blocks, rows=len(vectors), dim=dim)
     else:
@@ -63,8 +85,7 @@ class FaissIndex:
         try:
             self._index = faiss.read_index(str(path), flag)
         except RuntimeError as error:
-            reason = str(error).rsplit("Error:", maxsplit=1)[-1].strip().splitlines()[0]
-            raise IndexFolderError(f"{path} can't be read by FAISS ({reason}); build it again") from None
+            raise IndexFolderError(f"{path} can't be read by FAISS ({_reason(error)}); build it again") from None
         _assert_inner_product(self._index, str(path))
 
     def expect(self, *, rows: int, dim: int) -> None:
@@ -114,11 +135,6 @@ class FaissIndex:
         return parameters, [selector]
 
 
-def faiss_version() -> str:
-    """Return the version of the FAISS in use, for the manifest."""
-    return str(_faiss().__version__)
-
-
 def _faiss() -> ModuleType:
     return require("faiss", extra="cpu")
 
@@ -128,11 +144,7 @@ def _make(plan: Plan, dim: int) -> "RawIndex":
     try:
         index: RawIndex = faiss.index_factory(dim, plan.factory, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
-        reason = str(error).rsplit("Error:", maxsplit=1)[-1].strip().splitlines()[0]
-        raise UsageError(
-            f"FAISS can't make {plan.factory!r} at {dim} dims for inner product ({reason}); "
-            "type a kind (flat, sq8, ivf-flat, ivf-pq) or another factory string"
-        ) from None
+        raise _refusal(plan, dim, _reason(error)) from None
     _assert_inner_product(index, plan.factory)
     return index
 
@@ -157,6 +169,34 @@ def _assert_inner_product(index: "RawIndex", what: str) -> None:
         todo += [(name, getattr(inner, name, None)) for name in ("index", "quantizer", "base_index", "refine_index")]
         if isinstance(inner, faiss.IndexHNSW):
             todo.append(("storage", inner.storage))
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return what FAISS says, without where in its sources it says so."""
+    text = str(error).strip().splitlines()[0]
+    return re.sub(r"^.*?\.(?:cpp|h):\d+: ", "", text).removeprefix("Error: ")
+
+
+def _refusal(plan: Plan, dim: int, reason: str) -> UsageError:
+    return UsageError(
+        f"FAISS can't make {plan.factory!r} at {dim} dims for inner product ({reason}); "
+        f"type a kind ({', '.join(KINDS)}) or another factory string"
+    )
+
+
+def _unit_blocks(vectors: VectorStore, dim: int, layer_norm: bool) -> Iterator[Vectors]:
+    """Yield the stored vectors cut and made unit length; raise BadVectorsError where nothing is left of one."""
+    start = 0
+    for block in vectors.blocks():
+        cut = unit(block, dim, layer_norm=layer_norm)
+        empty = np.flatnonzero(~cut.any(axis=1))
+        if len(empty):
+            raise BadVectorsError(
+                f"the vector of row {start + empty[0]} is zero in its first {dim} dims, so it has no direction; "
+                "choose more dims, or check the model"
+            )
+        yield cut
+        start += len(block)
 
 
 def _sample(rows: int, wanted: int) -> Rows:

@@ -17,8 +17,8 @@ from searchapp.layout import sha256_file
 
 SEARCH_BLOCK = 1024
 """Queries that FAISS gets at a time: a flat search of many is a matrix product, ten times faster than of a few."""
-SCORE_BLOCK = 64
-"""Queries scored exactly at a time; bounds memory at this x candidates x width numbers."""
+SCORED_NUMBERS = 1 << 22
+"""Numbers of candidate vectors that are scored exactly at a time; bounds memory at some 100 MB, however deep."""
 SLACK = 16
 """Candidates fetched beyond k, so that ties at the cutoff are seen."""
 ROUNDING = 1e-6
@@ -33,6 +33,7 @@ class Setting:
     kind: str | None = None
     nprobe: int | None = None
     rescore: int | None = None
+    """The N best are scored again at full width and the others dropped; at least k. 0 for none."""
 
 
 class Index:
@@ -59,7 +60,17 @@ class Index:
     @cached_property
     def canaries(self) -> tuple[Vectors, Vectors]:
         """Return the canary texts' vectors as queries and as documents, float32 (texts, width) each."""
-        stored = np.load(self.folder / CANARY_FILE, allow_pickle=False)
+        path = self.folder / CANARY_FILE
+        expected = (2, len(self.manifest.canary_texts), self.manifest.dim)
+        try:
+            stored = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise IndexFolderError(f"{path} can't be read as vectors ({error}); build the index again") from None
+        if stored.shape != expected or stored.dtype != np.float32:
+            raise IndexFolderError(
+                f"{path} holds {stored.dtype} {stored.shape} where float32 {expected} was expected; "
+                "build the index again"
+            )
         return stored[0], stored[1]
 
     def choose(self, setting: Setting = Setting()) -> Derived:
@@ -79,7 +90,7 @@ class Index:
             [f"--dim {setting.dim}"] * (setting.dim is not None)
             + [f"--kind {setting.kind}"] * (setting.kind is not None)
         )
-        held = ", ".join(derived.name for derived in self.manifest.derived)
+        held = ", ".join(derived.name for derived in self.manifest.derived) or "vectors alone"
         raise UsageError(
             f"{self.folder} holds {held}, not {wanted}; add it (no model is needed) with: "
             f"searchapp index --from {self.folder} {wanted}"
@@ -96,8 +107,13 @@ class Index:
         derived = self.choose(setting)
         if setting.nprobe is not None and derived.nlist is None:
             raise UsageError(f"{derived.name} has no lists to visit; leave --nprobe away, or choose an ivf kind")
+        if setting.rescore and setting.rescore < min(k, len(self)):
+            raise UsageError(
+                f"--rescore {setting.rescore} is fewer than the {k} hits asked for; type --rescore {k} or more"
+            )
         k = min(k, len(self))
-        depth = min(len(self), max(k + SLACK, _rescore(derived, setting)))
+        rescore = _rescore(derived, setting)
+        depth = min(len(self), max(k, rescore) if rescore else k + SLACK)
         found = [
             self._search_block(queries[start : start + SEARCH_BLOCK], k, depth, derived, setting)
             for start in range(0, len(queries), SEARCH_BLOCK)
@@ -107,7 +123,10 @@ class Index:
         return concatenate(found)
 
     def search_among(self, query: Vectors, rows: Rows, setting: Setting = Setting()) -> Ranking:
-        """Rank only the given rows for one query, float32 (1, width); every one of them gets a place."""
+        """Rank only the given rows for one query, float32 (1, width); every one of them gets a place.
+
+        A rescored search scores all of them at full width, as it would if they were all there is.
+        """
         derived = self.choose(setting)
         if self._is_exact(derived, setting):
             candidates = rows[None, :]
@@ -153,8 +172,9 @@ class Index:
         """Score candidates (n, c) against the stored vectors: at full width when rescoring, else at the index's dim."""
         dim = self.manifest.dim if _rescore(derived, setting) else derived.dim
         scores = np.empty(rows.shape, dtype=np.float32)
-        for start in range(0, len(rows), SCORE_BLOCK):
-            block = slice(start, start + SCORE_BLOCK)
+        step = max(1, SCORED_NUMBERS // max(1, rows.shape[1] * self.manifest.dim))
+        for start in range(0, len(rows), step):
+            block = slice(start, start + step)
             vectors = self.vectors.take(np.maximum(rows[block], 0).ravel()).reshape(*rows[block].shape, -1)
             scores[block] = cosine_scores(queries[block], vectors, dim, layer_norm=self.manifest.layer_norm)
         return scores
@@ -194,14 +214,13 @@ def open_index(folder: str | Path) -> Index:
 
 
 def is_kind(derived: Derived, kind: str) -> bool:
-    """Tell whether a derived index is of the kind a person names: with its numbers, without, or as a factory string.
+    """Tell whether a derived index is of the kind a person names: as it was asked for, or with its numbers.
 
-    >>> made = Derived(dim=8, kind="ivf512-pq48", factory="IVF512,PQ48", file="", trained_on=0)
+    >>> made = Derived(dim=8, kind="ivf512-pq48", asked="ivf-pq", factory="IVF512,PQ48", file="", trained_on=0)
     >>> [is_kind(made, kind) for kind in ("ivf-pq", "ivf512-pq48", "IVF512,PQ48", "flat")]
     [True, True, True, False]
     """
-    bare = re.sub(r"(ivf|pq)\d+", r"\1", derived.kind)
-    return kind.lower() in (derived.kind, bare) or kind == derived.factory
+    return kind in (derived.asked, derived.factory) or kind.lower() in (derived.asked, derived.kind)
 
 
 def _rescore(derived: Derived, setting: Setting) -> int:

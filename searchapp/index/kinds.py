@@ -26,6 +26,8 @@ class Plan:
 
     kind: str
     """The name with its numbers, as it stands in file names: `ivf512-pq48`."""
+    asked: str
+    """The row of the table, or the factory string: `ivf-pq`."""
     factory: str
     """FAISS's own description."""
     train_rows: int = 0
@@ -79,24 +81,25 @@ def _pq_bytes(dim: int) -> int:
 
 def _flat(rows: int, dim: int) -> Plan:
     del rows, dim
-    return Plan("flat", "Flat")
+    return Plan("flat", "flat", "Flat")
 
 
 def _sq8(rows: int, dim: int) -> Plan:
     del dim
-    return Plan("sq8", "SQ8", train_rows=min(rows, 65_536))
+    return Plan("sq8", "sq8", "SQ8", train_rows=min(rows, 65_536))
 
 
 def _ivf_flat(rows: int, dim: int) -> Plan:
     del dim
     nlist = _lists(rows)
-    return Plan(f"ivf{nlist}-flat", f"IVF{nlist},Flat", _sample(rows, nlist), nlist, nprobe=_probes(nlist))
+    return Plan(f"ivf{nlist}-flat", "ivf-flat", f"IVF{nlist},Flat", _sample(rows, nlist), nlist, nprobe=_probes(nlist))
 
 
 def _ivf_pq(rows: int, dim: int) -> Plan:
     nlist, width = _lists(rows), _pq_bytes(dim)
     return Plan(
         f"ivf{nlist}-pq{width}",
+        "ivf-pq",
         f"IVF{nlist},PQ{width}",
         max(_sample(rows, nlist), min(rows, 2 * PQ_POINTS)),
         nlist,
@@ -131,6 +134,7 @@ def _plan_factory(factory: str, rows: int) -> Plan:
         )
     return Plan(
         re.sub(r"[^a-z0-9]+", "-", factory.lower()).strip("-"),
+        factory,
         factory,
         min(rows, max(65_536, max(needs) * 2)),
         nlist,

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from searchapp.errors import IndexFolderError
-from searchapp.layout import MANIFEST, replacing_file
+from searchapp.layout import INDEX, MANIFEST, replacing_file
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
-FORMAT = "searchapp-index"
 FORMAT_VERSION = 1
 CANARY_FILE = "canaries.npy"
 """float32 (2, texts, dim): the canary texts as queries and as documents, as the encoder gave them."""
@@ -41,6 +40,9 @@ class Derived:
 
     dim: int
     kind: str
+    """With its numbers: `ivf512-pq48`."""
+    asked: str
+    """The row of the table, or factory string, it was planned from: `ivf-pq`."""
     factory: str
     file: str
     trained_on: int
@@ -83,7 +85,7 @@ class Manifest:
 
     def to_json(self) -> dict[str, Json]:
         """Return the manifest as it stands in the file."""
-        return {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        return {"format": INDEX.name, "format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -105,7 +107,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise IndexFolderError(_not_an_index(folder)) from None
     except (OSError, ValueError) as error:
         raise IndexFolderError(f"{path} can't be read as a manifest ({error}); build the index again") from None
-    if not isinstance(body, dict) or body.get("format") != FORMAT:
+    if not isinstance(body, dict) or body.get("format") != INDEX.name:
         raise IndexFolderError(f"{path} is not the manifest of a searchapp index; name another folder")
     if body.get("format_version") != FORMAT_VERSION:
         raise IndexFolderError(

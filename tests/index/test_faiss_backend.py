@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 import pytest
 
-from searchapp.errors import IndexFolderError, UsageError
+from searchapp.errors import BadVectorsError, IndexFolderError, UsageError
 from searchapp.index.faiss_backend import FaissIndex, build_faiss, check_factory
 from searchapp.index.kinds import Plan
 from searchapp.index.vectors import VectorStore, unit, write_shard
@@ -16,7 +16,7 @@ from tests.index.folders import random_vectors
 def test_a_streamed_flat_file_is_byte_for_byte_what_faiss_writes(tmp_path: Path) -> None:
     vectors = random_vectors(1_000)
     write_shard(tmp_path / "v.npy", iter([vectors]), rows=1_000, dim=32)
-    build_faiss(tmp_path / "streamed", VectorStore([tmp_path / "v.npy"], 32), Plan("flat", "Flat"), dim=20)
+    build_faiss(tmp_path / "streamed", VectorStore([tmp_path / "v.npy"], 32), Plan("flat", "flat", "Flat"), dim=20)
     index = faiss.IndexFlatIP(20)
     index.add(unit(vectors, 20))
     faiss.write_index(index, str(tmp_path / "whole"))
@@ -53,10 +53,25 @@ def test_a_file_that_is_not_faiss_is_refused_in_a_sentence(tmp_path: Path) -> No
         FaissIndex(path, factory="Flat")
 
 
-@pytest.mark.parametrize("factory", ["Nonsense", "IVF64,PQ7", "LSH", "IVF,Flat"])
+@pytest.mark.parametrize(
+    "factory", ["Nonsense", "IVF64,PQ7", "LSH", "IVF,Flat", "IDMap,Flat", "IDMap2,Flat", "IVF0,Flat", "PCA64,Flat"]
+)
 def test_a_factory_string_faiss_does_not_take_is_refused(factory: str) -> None:
-    with pytest.raises(UsageError, match=r"FAISS can't make .* at 32 dims for inner product \(.+\); type a kind"):
-        check_factory(Plan("x", factory), 32)
+    with pytest.raises(
+        UsageError, match=r"FAISS can't make .* at 32 dims for inner product \(.+\); type a kind"
+    ) as said:
+        check_factory(Plan("x", factory, factory), 32, rows=10)
+    assert ".cpp" not in str(said.value)
+
+
+def test_a_vector_with_nothing_left_after_the_cut_is_refused(tmp_path: Path) -> None:
+    vectors = random_vectors(30)
+    vectors[17, :4] = 0
+    write_shard(tmp_path / "v.npy", iter([vectors]), rows=30, dim=32)
+    store = VectorStore([tmp_path / "v.npy"], 32)
+    with pytest.raises(BadVectorsError, match="row 17 is zero in its first 4 dims"):
+        build_faiss(tmp_path / "cut", store, Plan("flat", "flat", "Flat"), dim=4)
+    build_faiss(tmp_path / "kept", store, Plan("flat", "flat", "Flat"), dim=5)
 
 
 def test_counts_are_compared(tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ from searchapp.index.kinds import AUTO_FLAT_NUMBERS, Plan, plan_kind
 @pytest.mark.parametrize(
     ("kind", "rows", "dim", "expected"),
     [
-        ("flat", 3, 384, Plan("flat", "Flat")),
-        ("sq8", 1_000_000, 128, Plan("sq8", "SQ8", train_rows=65_536)),
-        ("ivf-flat", 400, 64, Plan("ivf8-flat", "IVF8,Flat", 400, 8, nprobe=2)),
-        ("ivf-flat", 1_000_000, 64, Plan("ivf2048-flat", "IVF2048,Flat", 131_072, 2048, nprobe=512)),
-        ("ivf-pq", 54_667, 384, Plan("ivf512-pq96", "IVF512,PQ96", 32_768, 512, nprobe=128, rescore=100)),
-        ("ivf-pq", 10_000, 50, Plan("ivf256-pq10", "IVF256,PQ10", 10_000, 256, nprobe=64, rescore=100)),
-        ("IVF64,PQ8x4fs", 5_000, 64, Plan("ivf64-pq8x4fs", "IVF64,PQ8x4fs", 5_000, 64, nprobe=16)),
-        ("HNSW32", 100, 64, Plan("hnsw32", "HNSW32", 100)),
+        ("flat", 3, 384, Plan("flat", "flat", "Flat")),
+        ("sq8", 1_000_000, 128, Plan("sq8", "sq8", "SQ8", train_rows=65_536)),
+        ("ivf-flat", 400, 64, Plan("ivf8-flat", "ivf-flat", "IVF8,Flat", 400, 8, nprobe=2)),
+        ("ivf-flat", 1_000_000, 64, Plan("ivf2048-flat", "ivf-flat", "IVF2048,Flat", 131_072, 2048, nprobe=512)),
+        ("ivf-pq", 54_667, 384, Plan("ivf512-pq96", "ivf-pq", "IVF512,PQ96", 32_768, 512, nprobe=128, rescore=100)),
+        ("ivf-pq", 10_000, 50, Plan("ivf256-pq10", "ivf-pq", "IVF256,PQ10", 10_000, 256, nprobe=64, rescore=100)),
+        ("IVF64,PQ8x4fs", 5_000, 64, Plan("ivf64-pq8x4fs", "IVF64,PQ8x4fs", "IVF64,PQ8x4fs", 5_000, 64, nprobe=16)),
+        ("HNSW32", 100, 64, Plan("hnsw32", "HNSW32", "HNSW32", 100)),
     ],
 )
 def test_numbers_follow_from_the_corpus(kind: str, rows: int, dim: int, expected: Plan) -> None:
