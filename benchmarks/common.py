@@ -31,6 +31,7 @@ def machine() -> dict[str, object]:
 def save(name: str, result: dict[str, object]) -> None:
     """Write a result with the machine it was measured on to benchmarks/results/."""
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({**result, **machine()}, indent=2) + "\n", encoding="utf-8")
     print(f"saved {path.relative_to(ROOT)}")
 

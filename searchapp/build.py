@@ -144,9 +144,9 @@ def write_index(
         writer = _ShardWriter(folder, plan, progress)
         receipts = list(engine.map(writer.write, _slices(plan.corpus.documents())))
         _expect_unchanged(plan, sum(receipt.shard.rows for receipt in receipts))
+        counts = _counts(plan, receipts, before)
         canaries = np.stack([plan.encoder.encode_queries(CANARIES), plan.encoder.encode_documents(CANARIES)])
         np.save(folder / CANARY_FILE, canaries, allow_pickle=False)
-        counts = _counts(plan, receipts, before)
         shards = tuple(receipt.shard for receipt in receipts)
         files = {name: describe_file(folder / name) for name in (CANARY_FILE, *_shard_files(shards))}
         derived = _derive(folder, plan, shards, files, progress)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from searchapp.encoders import Encoder, EncoderOptions, load_encoder
-from searchapp.errors import BadVectorsError, ContractError
+from searchapp.errors import BadVectorsError, ContractError, ModelError
 from searchapp.index import NO_ROW, Index, Ranking, Setting, open_index
 from searchapp.records import Hit
 
@@ -85,7 +85,12 @@ def load_contract_encoder(
         document_prompt=str(prompts["document"]),
         token_budget=options.token_budget,
     )
-    return load_encoder(model or str(made["model"]), wanted)
+    try:
+        return load_encoder(model or str(made["model"]), wanted)
+    except ModelError as error:
+        if model is not None:
+            raise
+        raise ModelError(f"{error}; if the index's model lies elsewhere now, type --model with its folder") from error
 
 
 def _check_contract(index: Index, encoder: Encoder) -> None:

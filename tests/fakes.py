@@ -83,3 +83,18 @@ class DriftedEncoder(HashEncoder):
     def __init__(self) -> None:
         super().__init__(salt=1)
         self.card = replace(HashEncoder().card)
+
+
+class CuttingEncoder(HashEncoder):
+    """Reads only the first characters of a text and counts what it leaves out, a token a character."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.card = replace(self.card, max_seq_length=limit)
+        self._limit = limit
+
+    def encode_documents(self, texts: Sequence[str]) -> np.ndarray:
+        lost = [max(0, len(text) - self._limit) for text in texts]
+        self.counts.truncated += sum(tokens > 0 for tokens in lost)
+        self.counts.tokens_lost += sum(lost)
+        return super().encode_documents(texts)

@@ -16,6 +16,13 @@ from tests.fakes import DriftedEncoder, HashEncoder, PoisonedEncoder
 PROMPTS = Prompts("query: ", "passage: ", "option")
 
 
+def other_card(*, pooling: str = "sum", max_seq_length: int | None = None) -> HashEncoder:
+    """Return the encoder of the index but for what its card says."""
+    encoder = HashEncoder(PROMPTS)
+    encoder.card = replace(encoder.card, pooling=pooling, max_seq_length=max_seq_length)
+    return encoder
+
+
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     folder = tmp_path_factory.mktemp("search")
@@ -52,6 +59,8 @@ def test_queries_get_the_query_prompt_once(index: Index) -> None:
         (HashEncoder(PROMPTS, salt=7), r"made with hash-0 \(weights 000000000000\.\.\.\), this is hash-7"),
         (HashEncoder(Prompts("", "passage: ")), r"query prompt query: \), this is hash-0 \(query prompt ''\)"),
         (HashEncoder(Prompts("query: ", "")), r"document prompt passage: \), this is hash-0 \(document prompt ''\)"),
+        (other_card(pooling="cls"), r"\(pooling sum\), this is hash-0 \(pooling cls\)"),
+        (other_card(max_seq_length=12), r"\(max_seq_length None\), this is hash-0 \(max_seq_length 12\)"),
         (HashEncoder(PROMPTS, dim=47), r"\(dim 48\), this is hash-0 \(dim 47\)"),
     ],
 )

@@ -257,6 +257,12 @@ def _notes(dataset: Dataset, index: Index) -> list[str]:
             f"{counts['truncated']:,} documents were longer than max_seq_length "
             f"{index.manifest.encoder['max_seq_length']} and lost {counts['tokens_lost']:,} tokens"
         )
+    survey = dataset.corpus.survey()
+    if survey.fingerprint != index.manifest.corpus["fingerprint"]:
+        notes.append(
+            f"the index was made from another corpus than this data set's, or with other columns: {len(index):,} "
+            f"documents in the index, {survey.count:,} in the data set"
+        )
     if counts.get("skipped"):
         notes.append(f"{counts['skipped']:,} bad rows of the corpus were skipped")
     if dataset.skipped.count:

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from searchapp.corpus import write_run
-from searchapp.layout import replacing_file
+from searchapp.layout import BENCH, committing_folder
 from searchapp.metrics import Evaluation
 from searchapp.records import Hit
 
-RESULTS = "results.json"
+PARTS = (("runs", "trec"), ("per-query", "parquet"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,20 @@ class Report:
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write results.json, a TREC run per cell under runs/ and per-query values under per-query/."""
-    for name in ("runs", "per-query"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for cell in report.cells:
-        write_run(folder / "runs" / f"{cell.name}.trec", cell.run, tag=f"searchapp-{cell.name}")
-        columns: dict[str, pa.Array] = {"query_id": pa.array(cell.evaluation.query_ids, pa.string())}
-        columns |= {name: pa.array(values) for name, values in cell.evaluation.per_query.items()}
-        with replacing_file(folder / "per-query" / f"{cell.name}.parquet") as temporary:
-            pq.write_table(pa.table(columns), temporary)
-    with replacing_file(folder / RESULTS) as temporary:
-        temporary.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write results.json, a TREC run per cell under runs/ and per-query values under per-query/, all or nothing.
+
+    Results of an earlier bench at `folder` are replaced, anything else is left alone. Raises IndexFolderError where
+    something is in the way, InputError for ids that a TREC run can't hold.
+    """
+    files = [f"{part}/{cell.name}.{ending}" for cell in report.cells for part, ending in PARTS]
+    body = {"format": BENCH.name, "files": files, **report.to_json()}
+    with committing_folder(folder, overwrite=True, made=BENCH) as temporary:
+        for part, _ in PARTS:
+            (temporary / part).mkdir()
+        for cell in report.cells:
+            write_run(temporary / "runs" / f"{cell.name}.trec", cell.run, tag=f"searchapp-{cell.name}")
+            columns: dict[str, pa.Array] = {"query_id": pa.array(cell.evaluation.query_ids, pa.string())}
+            columns |= {name: pa.array(values) for name, values in cell.evaluation.per_query.items()}
+            pq.write_table(pa.table(columns), temporary / "per-query" / f"{cell.name}.parquet")
+        text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+        (temporary / BENCH.marker).write_text(text, encoding="utf-8")

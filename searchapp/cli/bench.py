@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from searchapp.search import Searcher
 
 PROTOCOLS = ("full-corpus", "judged-pool")
+NO_RELEVANT = ("drop", "zero")
 GAP = 2
 LEAST = 5
 SHOWN = ("nDCG", "nDCG@10", "RR@10", "AP@100", "Judged@10", "accuracy@1", "recall@100", "accuracy@10", "precision@10")
@@ -27,7 +28,9 @@ SHOWN = ("nDCG", "nDCG@10", "RR@10", "AP@100", "Judged@10", "accuracy@1", "recal
 @guarded
 def bench(
     dataset: Annotated[str | None, typer.Argument(help="A BEIR, ESCI or TREC folder.", show_default=False)] = None,
-    index: Annotated[Path | None, typer.Option("--index", help="Judge this index.")] = None,
+    index: Annotated[
+        Path | None, typer.Option("--index", help="Judge this index, with the model it was made with.")
+    ] = None,
     model: options.Model = None,
     split: Annotated[str, typer.Option("--split", help="Which judgments.")] = "test",
     dims: Annotated[str | None, typer.Option("--dims", help="384,256,128: cut to each of these.")] = None,
@@ -57,6 +60,12 @@ def bench(
     drop_self: Annotated[
         bool, typer.Option("--drop-self", help="Drop a hit with the query's own id.", rich_help_panel=options.JUDGING)
     ] = False,
+    no_relevant: Annotated[
+        str,
+        typer.Option(
+            "--no-relevant", help="Queries without a relevant document: drop, or zero.", rich_help_panel=options.JUDGING
+        ),
+    ] = "drop",
     allow_missing: Annotated[
         bool,
         typer.Option(
@@ -100,12 +109,21 @@ def bench(
     from searchapp.bench import BenchOptions, run_bench, write_report
     from searchapp.cli.assemble import EncoderOptions, ReadTexts, read_options
     from searchapp.corpus import DatasetParts, open_dataset
+    from searchapp.layout import BENCH, check_free
     from searchapp.metrics import DEFAULT_MEASURES, Gains, Measure
 
+    prompts = {"--query-prompt": query_prompt, "--document-prompt": document_prompt}
     if protocol not in PROTOCOLS:
         raise UsageError(f"--protocol is {protocol!r}; type --protocol {' or --protocol '.join(PROTOCOLS)}")
-    if index is not None and model is not None:
-        raise UsageError("--index has its model in it; leave --model away, or leave --index away to embed anew")
+    if no_relevant not in NO_RELEVANT:
+        raise UsageError(
+            f"--no-relevant is {no_relevant!r}; type --no-relevant {' or --no-relevant '.join(NO_RELEVANT)}"
+        )
+    if index is not None:
+        made = {"--text": text, "--id": id_column, "--revision": revision}
+        options.refuse("--index, which was made with its own", {**made, **prompts})
+    if out is not None:
+        check_free(out, overwrite=True, made=BENCH)
     wanted = BenchOptions(
         dims=options.split_numbers("--dims", dims),
         kinds=options.split_kinds(kinds),
@@ -116,6 +134,7 @@ def bench(
         threshold=threshold,
         protocol=cast(Literal["full-corpus", "judged-pool"], protocol),
         drop_self=drop_self,
+        no_relevant=cast(Literal["drop", "zero"], no_relevant),
         allow_missing=allow_missing,
     )
     parts = None
@@ -125,23 +144,15 @@ def bench(
         parts = DatasetParts(corpus, queries, qrels)
     typed = ReadTexts(format, text, id_column, None, on_bad_row, locale, version)
     opened = open_dataset(dataset, parts=parts, split=split, options=read_options(typed))
-    encoder = EncoderOptions(
-        revision=revision,
-        device=device,
-        dtype=dtype,
-        trust_remote_code=trust_remote_code,
-        query_prompt=query_prompt,
-        document_prompt=document_prompt,
-    )
+    encoder = EncoderOptions(revision, device, dtype, trust_remote_code, query_prompt, document_prompt)
     with ProgressBar() as progress, _searcher(opened, index, model, encoder, wanted, progress) as searcher:
         report = run_bench(opened, searcher, options=wanted, progress=progress)
-    if out is not None:
-        write_report(out, report)
     if as_json:
         print_json(report.to_json())
     else:
         _print(report)
     if out is not None:
+        write_report(out, report)
         note(f"kept in {out}")
 
 
@@ -163,7 +174,7 @@ def _searcher(
 
     if index is not None:
         opened = open_index(index)
-        loaded = load_contract_encoder(opened, options=encoder)
+        loaded = load_contract_encoder(opened, options=encoder, model=model)
         with with_derived(opened, dims=wanted.dims, kinds=wanted.kinds) as complete:
             yield Searcher(complete, loaded)
         return

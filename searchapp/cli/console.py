@@ -18,8 +18,8 @@ from searchapp.errors import SearchappError, UsageError
 Parameters = ParamSpec("Parameters")
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
-UNBOUNDED = 160
-"""Columns of a table that goes to a file or another program."""
+UNBOUNDED = 200
+"""Columns of a table that goes to a file or another program; a table is cut to them."""
 
 
 def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
@@ -39,7 +39,7 @@ def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
             raise typer.Exit(FAILED) from None
         except OSError as error:
             place = error.filename or "the file system"
-            _fail(f"{place}: {error.strerror or error}; nothing was left half-written", FAILED)
+            _fail(f"{place}: {error.strerror or error}", FAILED)
         except KeyboardInterrupt:
             _fail("interrupted; nothing was left half-written, so the same call starts over", INTERRUPTED)
 
@@ -62,7 +62,7 @@ def print_json(value: object, *, indent: int | None = None) -> None:
 
 
 def console() -> Console:
-    """Return a console for tables: as wide as the terminal, or COLUMNS; wide enough for all where it goes elsewhere."""
+    """Return a console for tables: as wide as the terminal, or COLUMNS, or what a file may hold."""
     plain = Console(highlight=False)
     if plain.is_terminal or "COLUMNS" in os.environ:
         return plain

@@ -71,6 +71,10 @@ def index(
     if source is not None:
         if corpus is not None or out is not None:
             raise UsageError("--from adds to an index that is there; leave CORPUS and --out away, or leave --from away")
+        given: dict[str, object] = {"--model": model, "--revision": revision, "--text": text, "--id": id_column}
+        given |= {"--store": store, "--locale": locale, "--version": version, "--layer-norm": layer_norm}
+        given |= {"--query-prompt": query_prompt, "--document-prompt": document_prompt, "--overwrite": overwrite}
+        options.refuse("--from, which takes the vectors as they are stored", given)
         _derive(source, dims, kinds, as_json=as_json)
         return
     if corpus is None or out is None:
@@ -89,14 +93,7 @@ def index(
         progress("loading the model", 0, None)
         encoder = load_encoder(
             model,
-            EncoderOptions(
-                revision=revision,
-                device=device,
-                dtype=dtype,
-                trust_remote_code=trust_remote_code,
-                query_prompt=query_prompt,
-                document_prompt=document_prompt,
-            ),
+            EncoderOptions(revision, device, dtype, trust_remote_code, query_prompt, document_prompt),
         )
         plan = plan_build(
             opened,

@@ -1,5 +1,7 @@
 """The `searchapp` command. Importing it costs typer and nothing else: each command imports what it runs."""
 
+import signal
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -38,5 +40,10 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; being told to stop is the same as Ctrl-C, so that nothing is left behind."""
+    signal.signal(signal.SIGTERM, _interrupt)
     app()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 """Options that several commands share, and how their texts become values."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -34,7 +35,7 @@ Model = Annotated[
     typer.Option("--model", "-m", help="Hub name, folder, or minilm (the default).", rich_help_panel=MODEL),
 ]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision on the hub.", rich_help_panel=MODEL)]
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps.", rich_help_panel=MODEL)]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1.", rich_help_panel=MODEL)]
 DType = Annotated[str, typer.Option("--dtype", help="auto, float32, float16, bfloat16.", rich_help_panel=MODEL)]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.", rich_help_panel=MODEL)
@@ -50,6 +51,13 @@ DocumentPrompt = Annotated[
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def refuse(reason: str, given: Mapping[str, object]) -> None:
+    """Raise UsageError if any of these options was given: they don't go with another one."""
+    for option, value in given.items():
+        if value not in (None, False):
+            raise UsageError(f"{option} doesn't go with {reason}; leave one of them away")
 
 
 def split_list(text: str | None) -> tuple[str, ...]:

@@ -11,10 +11,13 @@ from searchapp.cli.console import console, guarded, note, print_json
 from searchapp.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from searchapp.index import Index
     from searchapp.records import Hit, Query
 
 SHOWN_FIELDS = 3
+ID_WIDTH = 40
 
 
 @guarded
@@ -22,7 +25,7 @@ def query(
     folder: Annotated[Path, typer.Argument(metavar="INDEX", help="An index folder.")],
     text: Annotated[str | None, typer.Argument(help="What to look for.", show_default=False)] = None,
     queries: Annotated[
-        Path | None, typer.Option("--queries", help="Many: JSON lines, TSV or TREC topics, with ids.")
+        str | None, typer.Option("--queries", help="Many: JSON lines, TSV or TREC topics, with ids; - for a pipe.")
     ] = None,
     run: Annotated[Path | None, typer.Option("--run", help="Write a TREC run here instead of printing.")] = None,
     k: Annotated[int, typer.Option("-k", help="Hits a query.")] = 10,
@@ -52,6 +55,8 @@ def query(
     """
     if (text is None) == (queries is None):
         raise UsageError('one of the two is needed: searchapp query INDEX "words", or --queries FILE')
+    if as_json and run is not None:
+        raise UsageError("--run writes the hits to a file and --json prints them; choose one")
     if k < 1:
         raise UsageError(f"-k is {k}; at least 1 hit must be asked for")
 
@@ -61,9 +66,7 @@ def query(
     from searchapp.records import Query
     from searchapp.search import open_searcher
 
-    asked = [Query("1", text)] if text is not None else list(read_queries(queries or ""))
-    if text is not None and not text.strip():
-        raise UsageError("the query is empty; type some words")
+    asked = [Query("1", _checked(text))] if text is not None else list(read_queries(queries or ""))
     wanted = EncoderOptions(device=device, dtype=dtype, trust_remote_code=trust_remote_code)
     searcher = open_searcher(folder, options=wanted, model=model)
     setting = Setting(dim, kind, nprobe, rescore)
@@ -79,6 +82,16 @@ def query(
             _print_lines(one, hits)
         else:
             _print_table(one, hits, shown, titled=queries is not None)
+
+
+def _checked(text: str) -> str:
+    if not text.strip():
+        raise UsageError("the query is empty; type some words")
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError(
+            "the query holds bytes that are no text in UTF-8; type it again, or check the terminal's encoding"
+        )
+    return text
 
 
 def _print_lines(asked: "Query", hits: "Sequence[Hit]") -> None:
@@ -103,14 +116,16 @@ def _print_table(asked: "Query", hits: "Sequence[Hit]", names: "Sequence[str]", 
     table = Table(box=None, pad_edge=False, expand=True, title_justify="left")
     if titled:
         table.title = _one_line(f"{asked.query_id}: {asked.text}")
+    ids = [_one_line(hit.doc_id) for hit in hits]
     table.add_column("rank", justify="right", no_wrap=True, min_width=4)
     table.add_column("score", justify="right", no_wrap=True, min_width=7)
-    table.add_column("doc_id", no_wrap=True, min_width=max((len(hit.doc_id) for hit in hits), default=6))
+    widest = min(ID_WIDTH, max((text.cell_len for text in ids), default=0))
+    table.add_column("doc_id", no_wrap=True, overflow="ellipsis", min_width=max(6, widest), max_width=ID_WIDTH)
     for number, name in enumerate(names):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=4 if number == 0 else 1)
-    for hit in hits:
+        table.add_column(_one_line(name), no_wrap=True, overflow="ellipsis", ratio=4 if number == 0 else 1)
+    for hit, doc_id in zip(hits, ids, strict=True):
         cells = [_one_line(hit.fields.get(name)) for name in names]
-        table.add_row(str(hit.rank), f"{hit.score:.4f}", hit.doc_id, *cells)
+        table.add_row(str(hit.rank), f"{hit.score:.4f}", doc_id, *cells)
     console().print(table)
 
 
@@ -123,7 +138,9 @@ def _shown_fields(index: "Index", hits: "Sequence[Sequence[Hit]]") -> list[str]:
     return (used or list(stored))[:SHOWN_FIELDS]
 
 
-def _one_line(value: object) -> str:
-    from rich.markup import escape
+def _one_line(value: object) -> "Text":
+    """Return a value as plain text in one line: no markup, no line breaks, nothing a terminal would obey."""
+    from rich.text import Text
 
-    return "" if value is None else escape(" ".join(str(value).split()))
+    words = " ".join(str("" if value is None else value).split())
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in words))

@@ -63,6 +63,8 @@ def list_sources(path: str | Path) -> tuple[Source, ...]:
     In a folder, names that begin with a dot or an underscore are left out. Raises InputError where there is
     nothing, and UsageError for a malformed glob.
     """
+    if str(path) == STDIN:
+        return (open_stdin(),)
     place = Path(path)
     try:
         if place.is_dir():

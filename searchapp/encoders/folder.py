@@ -29,7 +29,7 @@ class ModelFolder:
     """A model on this machine."""
 
     name: str
-    """What it was asked for by."""
+    """What finds it again: the hub or catalog name it was asked for by, or a folder's whole path."""
     path: Path
     revision: str | None
     """The commit of a hub model; None for a folder or a packaged model."""
@@ -56,7 +56,8 @@ def find_folder(name: str, *, revision: str | None = None) -> ModelFolder:
         also = (name,)
     if revision is not None and commit is None:
         raise UsageError(f"--revision {revision} goes with a hub name, and {name} is a model on this machine")
-    return ModelFolder(name, found, commit, packaged, _read_declared(found, also))
+    called = name if packaged or commit is not None else str(found.resolve())
+    return ModelFolder(called, found, commit, packaged, _read_declared(found, also))
 
 
 def hash_files(folder: Path) -> dict[str, str]:

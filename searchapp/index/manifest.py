@@ -17,6 +17,11 @@ CANARY_FILE = "canaries.npy"
 """float32 (2, texts, dim): the canary texts as queries and as documents, as the encoder gave them."""
 
 
+ENCODER_NAMES = ("model", "revision", "fingerprint", "dim", "prompts", "pooling", "max_seq_length", "dtype", "runtime")
+CORPUS_NAMES = ("name", "format", "text_template", "fingerprint")
+COUNTED = ("documents", "skipped", "duplicates", "truncated", "tokens_lost", "already_prefixed")
+
+
 @dataclass(frozen=True, slots=True)
 class FileEntry:
     """One file of the folder and what its bytes must be."""
@@ -105,7 +110,7 @@ def read_manifest(folder: Path) -> Manifest:
         body = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise IndexFolderError(_not_an_index(folder)) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise IndexFolderError(f"{path} can't be read as a manifest ({error}); build the index again") from None
     if not isinstance(body, dict) or body.get("format") != INDEX.name:
         raise IndexFolderError(f"{path} is not the manifest of a searchapp index; name another folder")
@@ -134,6 +139,7 @@ def _parse(body: dict[str, Any]) -> Manifest:
         metric=body["metric"],
         canary_texts=tuple(body["canary_texts"]),
     )
+    _check(manifest)
     for name in manifest.files:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"the file name {name!r} leaves the folder")
@@ -141,6 +147,20 @@ def _parse(body: dict[str, Any]) -> Manifest:
     if missing := [name for name in named if name not in manifest.files]:
         raise ValueError(f"{missing[0]!r} has no entry under files")
     return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    """Raise ValueError or KeyError for a part that would fail or mislead later, far from its cause."""
+    prompts = manifest.encoder["prompts"]
+    if not isinstance(prompts, dict) or not all(isinstance(prompts[role], str) for role in ("query", "document")):
+        raise ValueError(f"the prompts are {prompts!r}")
+    for part, names in ((manifest.encoder, ENCODER_NAMES), (manifest.corpus, CORPUS_NAMES), (manifest.counts, COUNTED)):
+        if missing := [name for name in names if name not in part]:
+            raise KeyError(missing[0])
+    if manifest.metric != "cosine":
+        raise ValueError(f"the metric is {manifest.metric!r}, expected 'cosine'")
+    if not all(isinstance(number, int) for number in (manifest.dim, *manifest.counts.values())):
+        raise ValueError("a count is no number")
 
 
 def _not_an_index(folder: Path) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import ir_measures
@@ -12,14 +13,14 @@ import pytest
 
 from searchapp.bench import BenchOptions, Report, indexed, run_bench, write_report
 from searchapp.bench.workspace import with_derived
-from searchapp.build import build_index
-from searchapp.corpus import Dataset, DatasetParts, open_dataset, read_run
+from searchapp.build import BuildOptions, build_index
+from searchapp.corpus import Dataset, DatasetParts, ReadOptions, open_dataset, read_run
 from searchapp.errors import InputError, UsageError
 from searchapp.index import Index
 from searchapp.index.exact import exact_search
 from searchapp.metrics import ESCI_OFFICIAL_SCRIPT_SWAPPED, Measure
 from searchapp.search import Searcher
-from tests.fakes import DIM, HashEncoder
+from tests.fakes import DIM, CuttingEncoder, HashEncoder
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,9 @@ def test_esci_labels_gains_and_thresholds(sample_data: Path) -> None:
 def test_what_is_kept_can_be_read_back(report: Report, tmp_path: Path) -> None:
     write_report(tmp_path / "out", report)
     body = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))
-    assert body == json.loads(json.dumps(report.to_json()))
+    kept = json.loads(json.dumps(report.to_json()))
+    assert {name: body[name] for name in kept} == kept
+    assert set(body["files"]) == {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").glob("*/*")}
     assert body["cells"][0]["measures"]["nDCG@10"] == report.cells[0].evaluation.measures["nDCG@10"]
     assert re.fullmatch(r"[\d.]+", str(body["cells"][0]["queries_per_second"]))
     assert body["cells"][0]["bytes_per_vector"] == pytest.approx(4 * DIM + 45 / 240, abs=0.01)
@@ -175,3 +178,85 @@ def test_a_measure_asked_for_is_the_one_that_is_given(dataset: Dataset, searcher
     options = BenchOptions(measures=(Measure.parse("RR(rel=2)@10"),), dims=(DIM,), kinds=("flat",))
     found = run_bench(dataset, searcher, options=options)
     assert list(found.cells[0].evaluation.measures) == ["RR(rel=2)@10"]
+
+
+def test_a_query_s_own_document_is_dropped_and_the_next_takes_its_place(dataset: Dataset, tmp_path: Path) -> None:
+    lines = [f'{{"_id": "p{n}", "text": "red bag number {n}"}}\n' for n in range(30)]
+    (tmp_path / "corpus.jsonl").write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "queries.jsonl").write_text(lines[3], encoding="utf-8")
+    (tmp_path / "qrels").write_text("p3 0 p3 1\np3 0 p4 1\n", encoding="utf-8")
+    parts = DatasetParts(tmp_path / "corpus.jsonl", tmp_path / "queries.jsonl", tmp_path / "qrels")
+    twins = open_dataset(parts=parts)
+    encoder = HashEncoder()
+    with indexed(twins.corpus, encoder, dims=(DIM,), kinds=("flat",)) as index:
+        options = BenchOptions(measures=(Measure.parse("precision@1"), Measure.parse("Judged@5")))
+        kept = run_bench(twins, Searcher(index, encoder), options=options).cells[0]
+        dropped = run_bench(twins, Searcher(index, encoder), options=replace(options, drop_self=True)).cells[0]
+    assert kept.evaluation.measures["precision@1"] == 1
+    assert len(kept.run["p3"]) == 5
+    assert len(dropped.run["p3"]) == 6
+    assert dropped.evaluation.measures["precision@1"] == float(dropped.run["p3"][1].doc_id == "p4")
+
+
+def test_what_was_lost_on_the_way_is_in_the_notes(beir_folder: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    good = (beir_folder / "corpus.jsonl").read_text(encoding="utf-8")
+    corpus.write_text(good + '{"_id": "", "title": "no id"}\n', encoding="utf-8")
+    parts = DatasetParts(corpus, beir_folder / "queries.jsonl", beir_folder / "qrels/test.tsv")
+    dataset = open_dataset(parts=parts, options=ReadOptions(on_bad_row="skip"))
+    encoder = CuttingEncoder(limit=8)
+    encoder.encode_documents(["a text too long before the build, which is not the index's loss"])
+    with indexed(dataset.corpus, encoder, dims=(DIM,), kinds=("flat",)) as index:
+        report = run_bench(dataset, Searcher(index, encoder))
+        other = run_bench(open_dataset(beir_folder), Searcher(index, encoder))
+    texts = [document.text for document in dataset.corpus.documents()]
+    long = [len(text) - 8 for text in texts if len(text) > 8]
+    lost = f"{len(long):,} documents were longer than max_seq_length 8 and lost {sum(long):,} tokens"
+    assert lost in report.notes
+    assert "1 bad rows of the corpus were skipped" in report.notes
+    assert not any("another corpus" in note for note in report.notes)
+    assert not any("another corpus" in note for note in other.notes)
+    with indexed(dataset.corpus, encoder, dims=(DIM,), kinds=("flat",)) as index:
+        few = replace(dataset, corpus=open_dataset(parts=_parts_of(tmp_path, good, beir_folder)).corpus)
+        changed = run_bench(few, Searcher(index, encoder))
+    assert any(
+        "made from another corpus" in note and "240 documents in the index, 239" in note for note in changed.notes
+    )
+
+
+def _parts_of(folder: Path, good: str, beir_folder: Path) -> DatasetParts:
+    (folder / "fewer.jsonl").write_text("".join(good.splitlines(keepends=True)[:239]), encoding="utf-8")
+    return DatasetParts(folder / "fewer.jsonl", beir_folder / "queries.jsonl", beir_folder / "qrels/test.tsv")
+
+
+def test_rescoring_fewer_than_the_measures_look_at_is_refused(dataset: Dataset, searcher: Searcher) -> None:
+    options = BenchOptions(dims=(16,), kinds=("sq8",), rescore=(5,))
+    with pytest.raises(
+        UsageError, match="--rescore 5 is fewer than the 100 hits asked for; type --rescore 100 or more"
+    ):
+        run_bench(dataset, searcher, options=options)
+    shallow = BenchOptions(
+        dims=(16,), kinds=("sq8", "flat"), rescore=(0, 10, 240), measures=(Measure.parse("nDCG@10"),)
+    )
+    cells = run_bench(dataset, searcher, options=shallow).cells
+    assert [cell.rescore for cell in cells] == [0, 10, 240] * 2
+    full = run_bench(dataset, searcher, options=BenchOptions(dims=(DIM,), kinds=("flat",))).cells[0]
+    assert cells[2].evaluation.measures["nDCG@10"] == full.evaluation.measures["nDCG@10"]
+    assert {hit.doc_id for hit in cells[1].run["q00"]} == {hit.doc_id for hit in cells[0].run["q00"]}
+
+
+def test_queries_without_a_relevant_document_may_count_as_zero(dataset: Dataset, searcher: Searcher) -> None:
+    options = BenchOptions(dims=(DIM,), kinds=("flat",))
+    dropped = run_bench(dataset, searcher, options=options).cells[0].evaluation
+    kept = run_bench(dataset, searcher, options=replace(options, no_relevant="zero")).cells[0].evaluation
+    assert (len(dropped.query_ids), len(kept.query_ids)) == (39, 40)
+    assert kept.measures["RR@10"] == pytest.approx(dropped.measures["RR@10"] * 39 / 40)
+
+
+def test_every_derived_kind_can_be_made_again_at_another_dim(dataset: Dataset, tmp_path: Path) -> None:
+    encoder = HashEncoder()
+    options = BuildOptions(kinds=("flat", "IVF4,Flat"))
+    index = build_index(dataset.corpus, tmp_path / "mine", encoder=encoder, options=options)
+    with with_derived(index, dims=(24,), kinds=()) as complete:
+        report = run_bench(dataset, Searcher(complete, encoder), options=BenchOptions(dims=(24,)))
+    assert [cell.label for cell in report.cells] == ["flat", "ivf4-flat nprobe1"]

@@ -2,6 +2,10 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from searchapp.cli.main import app
 from searchapp.index import open_index
+from tests.models_on_disk import make_fifty
 
 
 def call(*arguments: object, code: int = 0, typed: str | None = None) -> Result:
@@ -161,7 +166,28 @@ def test_bench_of_an_index_takes_its_model_and_prompts(beir_folder: Path, tmp_pa
         (["bench", "{tmp}", "--protocol", "both"], 2, "--protocol is 'both'; type --protocol full-corpus"),
         (["bench", "{tmp}", "--measures", "nDGC@10"], 1, "nDCG"),
         (["bench", "--corpus", "x"], 2, "--corpus, --queries and --qrels go together"),
-        (["bench", "{tmp}", "--index", "{shop}", "--model", "m"], 2, "--index has its model in it"),
+        (
+            ["bench", "{tmp}", "--index", "{shop}", "--text", "x"],
+            2,
+            "--text doesn't go with --index, which was made with",
+        ),
+        (["bench", "{tmp}", "--index", "{shop}", "--query-prompt", ""], 2, "--query-prompt doesn't go with --index"),
+        (["bench", "{tmp}", "--no-relevant", "keep"], 2, "type --no-relevant drop or --no-relevant zero"),
+        (["bench", "{tmp}", "--out", "{csv}"], 1, "is not a bench's results and is not empty, so it is left alone"),
+        (
+            ["index", "--from", "{shop}", "--layer-norm"],
+            2,
+            "--layer-norm doesn't go with --from, which takes the vectors",
+        ),
+        (["index", "--from", "{shop}", "--kind", ","], 2, "no kind is named; type --kind auto, or one of flat, sq8"),
+        (["query", "{shop}", "caf\udce9"], 2, "the query holds bytes that are no text in UTF-8"),
+        (["query", "{shop}", "bag", "--nprobe", "3"], 2, "has no lists to visit; leave --nprobe away"),
+        (["query", "{shop}", "bag", "--rescore", "3"], 2, "--rescore 3 is fewer than the 10 hits asked for"),
+        (
+            ["query", "{shop}", "bag", "--run", "r.trec", "--json"],
+            2,
+            "--run writes the hits to a file and --json prints",
+        ),
     ],
 )
 def test_a_mistake_gets_one_line_and_an_exit_code(
@@ -190,3 +216,67 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(shop: Path, tmp_path: Pat
     csv = shop.parent / "shop.csv"
     done = call("index", csv, "--id", "sku", "--out", tmp_path / "file" / "index", code=1)
     assert "can't be written to" in done.stderr.splitlines()[-1]
+
+
+def test_what_a_terminal_would_obey_is_shown_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "odd.jsonl"
+    rows = [
+        {"id": "[/b]", "t[red]": "one"},
+        {"id": "[red]k[/red]", "t[red]": "two"},
+        {"id": "a\x1b[31m\nb", "t[red]": "3"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    call("index", path, "--out", tmp_path / "odd", "--text", "{t[red]}")
+    shown = call("query", tmp_path / "odd", "one").stdout
+    assert "[/b]" in shown
+    assert "[red]k[/red]" in shown
+    assert "t[red]" in shown
+    assert "\x1b" not in shown
+    assert len(shown.splitlines()) == 4
+
+
+def test_queries_may_come_through_a_pipe(shop: Path) -> None:
+    done = call("query", shop, "--queries", "-", "--json", "-k", "1", typed='{"id": "q", "text": "steel kettle"}\n')
+    assert json.loads(done.stdout)["doc_id"] == "k1"
+
+
+def test_a_model_named_by_a_relative_path_is_found_from_anywhere(
+    tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_fifty(tmp_path / "models" / "tiny")
+    (tmp_path / "shop.csv").write_bytes((shop.parent / "shop.csv").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    call("index", "shop.csv", "--id", "sku", "--model", "models/tiny", "--out", "made")
+    monkeypatch.chdir("/")
+    assert call("query", tmp_path / "made", "bag", "-k", "1", "--json").stdout
+    (tmp_path / "models" / "tiny").rename(tmp_path / "elsewhere")
+    said = call("query", tmp_path / "made", "bag", code=1).stderr
+    assert "if the index's model lies elsewhere now, type --model with its folder" in said
+    assert call("query", tmp_path / "made", "bag", "--model", tmp_path / "elsewhere", "-k", "1", "--json").stdout
+
+
+def test_being_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
+    rows = "".join(f'{{"id": "d{n}", "text": "text number {n} of many, some words more"}}\n' for n in range(30_000))
+    (tmp_path / "many.jsonl").write_text(rows, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-c",
+        "from searchapp.cli.main import main; main()",
+        "index",
+        "many.jsonl",
+        "--out",
+        "made",
+    ]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if line.startswith("will build"):
+                break
+        while not list(tmp_path.glob(".made.*")):
+            assert running.poll() is None
+            time.sleep(0.02)
+        running.send_signal(signal.SIGTERM)
+        said = running.stderr.read()
+        assert running.wait(60) == 130
+    assert "interrupted; nothing was left half-written" in said
+    assert [item.name for item in tmp_path.iterdir()] == ["many.jsonl"]

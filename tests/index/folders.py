@@ -8,7 +8,7 @@ import numpy as np
 from searchapp.index import Index, Manifest, open_index
 from searchapp.index.derive import build_derived, describe_file, plan_targets
 from searchapp.index.documents import write_documents
-from searchapp.index.manifest import CANARY_FILE, Shard, write_manifest
+from searchapp.index.manifest import CANARY_FILE, CORPUS_NAMES, COUNTED, ENCODER_NAMES, Shard, write_manifest
 from searchapp.index.vectors import Vectors, VectorStore, write_shard
 from searchapp.records import Document
 
@@ -59,9 +59,9 @@ def make_index(
         made, files[made.file] = build_derived(folder, store, target, layer_norm=layer_norm)
         derived.append(made)
     manifest = Manifest(
-        encoder={"model": "none"},
-        corpus={"name": "random"},
-        counts={"documents": len(vectors)},
+        encoder={**dict.fromkeys(ENCODER_NAMES, "none"), "prompts": {"query": "", "document": ""}},
+        corpus=dict.fromkeys(CORPUS_NAMES, "random"),
+        counts={**dict.fromkeys(COUNTED, 0), "documents": len(vectors)},
         dim=vectors.shape[1],
         layer_norm=layer_norm,
         shards=tuple(shards),

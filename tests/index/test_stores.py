@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchapp.errors import IndexFolderError
+from searchapp.index import open_index
 from searchapp.index.documents import DocumentStore, write_documents
 from searchapp.index.manifest import read_manifest
 from searchapp.index.vectors import VectorStore, cosine_scores, unit, write_shard
@@ -121,6 +122,11 @@ def test_ids_and_rows_belong_together(tmp_path: Path) -> None:
         ({"format": "other"}, "is not the manifest of a searchapp index"),
         ({"format_version": 99}, "has format version 99, this searchapp reads 1"),
         ({"shards": [{"rows": 1}]}, "is damaged"),
+        ({"encoder": []}, "is damaged"),
+        ({"encoder": {"model": "m"}}, r"is damaged \(KeyError\('prompts'\)\)"),
+        ({"corpus": {}}, "is damaged"),
+        ({"counts": None}, "is damaged"),
+        ({"metric": "l2"}, r"is damaged \(.*the metric is 'l2', expected 'cosine'"),
         ({"files": {}}, r"is damaged \(.*vectors/0\.npy' has no entry under files"),
         ({"files": {"../../etc/passwd": {"bytes": 1, "sha256": ""}}}, r"is damaged \(.*leaves the folder"),
         ({"files": {"/etc/passwd": {"bytes": 1, "sha256": ""}}}, r"is damaged \(.*leaves the folder"),
@@ -143,4 +149,24 @@ def test_a_manifest_reads_back_as_it_was_written(tmp_path: Path) -> None:
         read_manifest(index.folder)
     (index.folder / "manifest.json").unlink()
     with pytest.raises(IndexFolderError, match=r"is not an index: it has no manifest\.json; make one with"):
+        read_manifest(index.folder)
+
+
+def test_damaged_canaries_are_named(tmp_path: Path) -> None:
+    index = make_index(tmp_path / "index", random_vectors(5))
+    path = index.folder / "canaries.npy"
+    size = path.stat().st_size
+    path.write_bytes(b"x" * size)
+    with pytest.raises(IndexFolderError, match=r"canaries\.npy can't be read as vectors"):
+        _ = open_index(index.folder).canaries
+    np.save(path, np.zeros((2, 16), np.float32))
+    path.write_bytes(path.read_bytes()[:size].ljust(size, b"\0"))
+    with pytest.raises(IndexFolderError, match=r"canaries\.npy (holds float32 \(2, 16\) where|can't be read)"):
+        _ = open_index(index.folder).canaries
+
+
+def test_json_too_deep_is_no_manifest(tmp_path: Path) -> None:
+    index = make_index(tmp_path / "index", random_vectors(5))
+    (index.folder / "manifest.json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(IndexFolderError, match="can't be read as a manifest"):
         read_manifest(index.folder)
