@@ -82,7 +82,7 @@ def bench(
     qrels: Annotated[str | None, typer.Option("--qrels", help="With --corpus.", rich_help_panel=options.CORPUS)] = None,
     text: options.Text = None,
     id_column: options.Id = None,
-    format: options.Format = "auto",  # noqa: A002 - the option is called --format
+    reader: options.Format = "auto",
     on_bad_row: options.OnBadRow = "error",
     locale: options.Locale = None,
     version: options.Version = None,
@@ -142,7 +142,7 @@ def bench(
         if not (corpus and queries and qrels):
             raise UsageError("--corpus, --queries and --qrels go together; type all three, or name one DATASET folder")
         parts = DatasetParts(corpus, queries, qrels)
-    typed = ReadTexts(format, text, id_column, None, on_bad_row, locale, version)
+    typed = ReadTexts(reader, text, id_column, None, on_bad_row, locale, version)
     opened = open_dataset(dataset, parts=parts, split=split, options=read_options(typed))
     encoder = EncoderOptions(revision, device, dtype, trust_remote_code, query_prompt, document_prompt)
     with ProgressBar() as progress, _searcher(opened, index, model, encoder, wanted, progress) as searcher:

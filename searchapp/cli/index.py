@@ -39,7 +39,7 @@ def index(
     text: options.Text = None,
     id_column: options.Id = None,
     store: options.Store = None,
-    format: options.Format = "auto",  # noqa: A002 - the option is called --format
+    reader: options.Format = "auto",
     on_bad_row: options.OnBadRow = "error",
     locale: options.Locale = None,
     version: options.Version = None,
@@ -86,7 +86,7 @@ def index(
     from searchapp.layout import check_free
 
     check_free(out, overwrite=overwrite)
-    typed = ReadTexts(format, text, id_column, store, on_bad_row, locale, version)
+    typed = ReadTexts(reader, text, id_column, store, on_bad_row, locale, version)
     opened = open_corpus(corpus, read_options(typed))
     with ProgressBar() as progress:
         survey = opened.survey(lambda done: progress("reading", done, None))

@@ -1,7 +1,7 @@
 """An index folder, opened: its manifest, its documents, and searches over any (dim, kind) it holds."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -190,8 +190,9 @@ class Index:
 def open_index(folder: str | Path) -> Index:
     r"""Open an index folder for searching.
 
-    Reads the manifest and compares the size of every file; the files themselves are mapped when first needed. Raises
-    IndexFolderError where the folder is not an index or a file is missing or cut short.
+    Reads the manifest and compares the size of every file; the files themselves are mapped when first needed. A derived
+    file that was deleted is as if it had never been made. Raises IndexFolderError where the folder is not an index or
+    another file is missing or cut short.
 
     >>> import tempfile
     >>> from searchapp import build_index, load_encoder, open_corpus, open_index
@@ -203,7 +204,7 @@ def open_index(folder: str | Path) -> Index:
     (2, 'minilm', ['k1'])
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
+    manifest = _without_deleted(folder, read_manifest(folder))
     for name, entry in manifest.files.items():
         path = folder / name
         size = path.stat().st_size if path.is_file() else None
@@ -211,6 +212,16 @@ def open_index(folder: str | Path) -> Index:
             found = "is missing" if size is None else f"has {size:,} bytes"
             raise IndexFolderError(f"{path} {found}, the manifest says {entry.bytes:,} bytes; build the index again")
     return Index(folder, manifest)
+
+
+def _without_deleted(folder: Path, manifest: Manifest) -> Manifest:
+    """Return the manifest without derived files that somebody deleted: they can be made again and are not missed."""
+    gone = {derived.file for derived in manifest.derived if not (folder / derived.file).exists()}
+    return replace(
+        manifest,
+        derived=tuple(derived for derived in manifest.derived if derived.file not in gone),
+        files={name: entry for name, entry in manifest.files.items() if name not in gone},
+    )
 
 
 def is_kind(derived: Derived, kind: str) -> bool:

@@ -192,3 +192,16 @@ def test_a_missing_or_cut_file_is_named_on_opening(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(IndexFolderError, match=r"0\.npy is missing"):
         open_index(index.folder)
+
+
+def test_a_deleted_derived_file_is_made_again(tmp_path: Path) -> None:
+    index = make_index(tmp_path / "index", random_vectors(50), dims=(WIDTH, 8))
+    before = (index.folder / "d8-flat.faiss").read_bytes()
+    (index.folder / "d8-flat.faiss").unlink()
+    opened = open_index(index.folder)
+    opened.verify()
+    with pytest.raises(UsageError, match="holds d32-flat, not --dim 8; add it"):
+        opened.choose(Setting(dim=8))
+    derive(opened, [8], ["flat"])
+    assert (index.folder / "d8-flat.faiss").read_bytes() == before
+    assert open_index(index.folder).manifest.derived[1].name == "d8-flat"
