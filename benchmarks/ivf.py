@@ -23,8 +23,8 @@ from searchapp.index import Index, Setting
 from searchapp.metrics import Measure
 from searchapp.search import Searcher
 
-NPROBE = (16, 32, 64, 128, 256, 512)
-RESCORE = (0, 50, 100, 200)
+NPROBE = (32, 64, 128, 256, 384, 512)
+RESCORE = (0, 50, 100)
 K = 10
 SINGLES = 200
 ROUNDS = 3

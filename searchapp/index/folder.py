@@ -181,7 +181,7 @@ class Index:
 
     def _faiss(self, derived: Derived) -> FaissIndex:
         if derived.file not in self._opened:
-            opened = FaissIndex(self.folder / derived.file, factory=derived.factory)
+            opened = FaissIndex(self.folder / derived.file)
             opened.expect(rows=len(self), dim=derived.dim)
             self._opened[derived.file] = opened
         return self._opened[derived.file]

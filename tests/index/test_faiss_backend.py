@@ -43,14 +43,14 @@ def test_an_l2_index_or_quantiser_is_refused(tmp_path: Path, make: object, part:
     path = tmp_path / "l2.faiss"
     faiss.write_index(make(), str(path))
     with pytest.raises(IndexFolderError, match=rf"the {part} \(\w+\) has FAISS metric 1 where inner product \(0\)"):
-        FaissIndex(path, factory="IVF4,Flat" if part == "quantizer" else "Flat")
+        FaissIndex(path)
 
 
 def test_a_file_that_is_not_faiss_is_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "noise.faiss"
     path.write_bytes(b"noise" * 100)
     with pytest.raises(IndexFolderError, match=r"noise\.faiss can't be read by FAISS \(.+\); build it again"):
-        FaissIndex(path, factory="Flat")
+        FaissIndex(path)
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_counts_are_compared(tmp_path: Path) -> None:
     index.add(np.ones((3, 4), np.float32))
     faiss.write_index(index, str(tmp_path / "three"))
     with pytest.raises(IndexFolderError, match="holds 3 vectors of 4 dims where 4 of 4 were expected"):
-        FaissIndex(tmp_path / "three", factory="Flat").expect(rows=4, dim=4)
+        FaissIndex(tmp_path / "three").expect(rows=4, dim=4)
