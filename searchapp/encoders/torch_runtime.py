@@ -1,11 +1,8 @@
 """Encoders that run in PyTorch; the one door to torch, transformers and sentence-transformers."""
 
-import contextlib
-import logging
 import pickle
 import re
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +14,7 @@ from searchapp.encoders.batching import plan_batches
 from searchapp.encoders.describe import describe_pooling, explain
 from searchapp.encoders.folder import ModelFolder
 from searchapp.encoders.options import EncoderOptions
+from searchapp.encoders.quiet import collecting_reports, missing_weights
 from searchapp.encoders.tokens import COLUMNS, limit_of, measure, tokenize
 from searchapp.errors import ModelError, UsageError
 from searchapp.optional import require
@@ -120,7 +118,7 @@ def load_torch(source: ModelFolder, fingerprint: str, *, options: EncoderOptions
     Raises ModelError where the model or the device can't be had, UsageError for options that make no sense,
     MissingExtraError where the libraries are not installed.
     """
-    with _quiet():
+    with collecting_reports() as reports:
         require("sentence_transformers", extra="models")
         device = _choose_device(options.device)
         dtype = _choose_dtype(options.dtype, device)
@@ -132,6 +130,11 @@ def load_torch(source: ModelFolder, fingerprint: str, *, options: EncoderOptions
             }
         except _loading_errors() as error:
             raise ModelError(explain(source, error, trusted=options.trust_remote_code)) from error
+    if missing := missing_weights(reports):
+        raise ModelError(
+            f"{source.name} lacks {len(missing)} of the weights its config asks for (such as {missing[0]}), which "
+            "would be random; fetch the model again, or check that config and weights belong together"
+        )
     if dims["query"] != dims["document"]:
         raise ModelError(f"{source.name} gives queries {dims['query']} dimensions and documents {dims['document']}")
     card = EncoderCard(
@@ -247,23 +250,3 @@ def _loading_errors() -> tuple[type[Exception], ...]:
     damaged = require("safetensors", extra="models").SafetensorError
     ours = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ImportError, AssertionError)
     return (*ours, EOFError, pickle.UnpicklingError, damaged)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' progress bars and advice off the terminal while a model loads; then all is as it was."""
-    loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        bars = require("transformers.utils.logging", extra="models")
-        levels, shown = [logger.level for logger in loggers], bars.is_progress_bar_enabled()
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        bars.disable_progress_bar()
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-            if shown:
-                bars.enable_progress_bar()

@@ -81,7 +81,7 @@ class FaissIndex:
         faiss = _faiss()
         self.path = path
         try:
-            # IO_FLAG_MMAP maps inverted lists too, but through an on-disk class that takes eight times as long to search.
+            # IO_FLAG_MMAP maps inverted lists too, but through a class that takes eight times as long to search.
             self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise IndexFolderError(f"{path} can't be read by FAISS ({_reason(error)}); build it again") from None

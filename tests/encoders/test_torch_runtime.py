@@ -329,3 +329,21 @@ def test_prompted_canaries_differ_between_roles(built: Build) -> None:
     queries, documents = encoder.encode_queries(CANARIES), encoder.encode_documents(CANARIES)
     assert np.abs(queries - documents).max() > 1e-3
     assert E5.prompts["query"] != encoder.card.prompts.query
+
+
+def test_a_checkpoint_that_lacks_a_layer_is_refused_and_one_without_a_pooler_is_not(
+    built: Build, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    for name, lacking in (("headless", "pooler"), ("shallow", ".layer.1.")):
+        folder = shutil.copytree(built("fifty"), tmp_path / name)
+        weights = load_file(folder / "model.safetensors")
+        kept = {key: value for key, value in weights.items() if lacking not in key}
+        assert len(kept) < len(weights)
+        save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    assert load_encoder(str(tmp_path / "headless")).card.dim == 50
+    with pytest.raises(
+        ModelError, match=r"shallow lacks 16 of the weights its config asks for \(such as encoder\.layer\.1"
+    ):
+        load_encoder(str(tmp_path / "shallow"))
