@@ -1,6 +1,7 @@
 """An index folder, opened: its manifest, its documents, and searches over any (dim, kind) it holds."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +18,8 @@ from searchapp.layout import sha256_file
 
 SEARCH_BLOCK = 1024
 """Queries that FAISS gets at a time: a flat search of many is a matrix product, ten times faster than of a few."""
-SCORED_NUMBERS = 1 << 22
-"""Numbers of candidate vectors that are scored exactly at a time; bounds memory at some 100 MB, however deep."""
+HELD_NUMBERS = 1 << 22
+"""Candidates, or numbers of their vectors, that are held at a time; bounds memory at some 100 MB, however deep."""
 SLACK = 16
 """Candidates fetched beyond k, so that ties at the cutoff are seen."""
 ROUNDING = 1e-6
@@ -114,10 +115,7 @@ class Index:
         k = min(k, len(self))
         rescore = _rescore(derived, setting)
         depth = min(len(self), max(k, rescore) if rescore else k + SLACK)
-        found = [
-            self._search_block(queries[start : start + SEARCH_BLOCK], k, depth, derived, setting)
-            for start in range(0, len(queries), SEARCH_BLOCK)
-        ]
+        found = [self._search_block(queries[part], k, depth, derived, setting) for part in _parts(len(queries), depth)]
         if not found:
             return Ranking(np.empty((0, k), np.int64), np.empty((0, k), np.float32), np.empty(0, bool))
         return concatenate(found)
@@ -162,7 +160,9 @@ class Index:
         unsettled = np.flatnonzero(~exhausted & (ranking.scores[:, -1] <= scores.min(axis=1) + ROUNDING))
         if len(unsettled):
             deeper = min(len(self), 4 * depth)
-            ranking.put(unsettled, self._search_block(queries[unsettled], k, deeper, derived, setting))
+            for part in _parts(len(unsettled), deeper):
+                again = unsettled[part]
+                ranking.put(again, self._search_block(queries[again], k, deeper, derived, setting))
         return ranking
 
     def _is_exact(self, derived: Derived, setting: Setting) -> bool:
@@ -172,7 +172,7 @@ class Index:
         """Score candidates (n, c) against the stored vectors: at full width when rescoring, else at the index's dim."""
         dim = self.manifest.dim if _rescore(derived, setting) else derived.dim
         scores = np.empty(rows.shape, dtype=np.float32)
-        step = max(1, SCORED_NUMBERS // max(1, rows.shape[1] * self.manifest.dim))
+        step = max(1, HELD_NUMBERS // max(1, rows.shape[1] * self.manifest.dim))
         for start in range(0, len(rows), step):
             block = slice(start, start + step)
             vectors = self.vectors.take(np.maximum(rows[block], 0).ravel()).reshape(*rows[block].shape, -1)
@@ -212,6 +212,13 @@ def open_index(folder: str | Path) -> Index:
             found = "is missing" if size is None else f"has {size:,} bytes"
             raise IndexFolderError(f"{path} {found}, the manifest says {entry.bytes:,} bytes; build the index again")
     return Index(folder, manifest)
+
+
+def _parts(queries: int, depth: int) -> Iterator[slice]:
+    """Cut so many queries into parts whose candidates, `depth` each, fit into what is held at a time."""
+    step = min(SEARCH_BLOCK, max(1, HELD_NUMBERS // depth))
+    for start in range(0, queries, step):
+        yield slice(start, start + step)
 
 
 def _without_deleted(folder: Path, manifest: Manifest) -> Manifest:
