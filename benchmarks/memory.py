@@ -7,9 +7,7 @@ is what the operating system accounts to it at the end. A plain script that hold
 """
 
 import argparse
-import contextlib
 import gzip
-import itertools
 import subprocess
 import sys
 import tempfile
@@ -33,14 +31,13 @@ faiss.write_index(index, sys.argv[2])
 
 
 def write_texts(folder: Path, count: int) -> Path:
-    """Write the first `count` texts of scale/, groceries and glosses, as JSON lines."""
+    """Write `count` texts of scale/ as JSON lines, drawn evenly from all, so that every size has the same mixture."""
     path = folder / f"texts-{count}.jsonl"
-    names = ("groceries", "glosses")
-    with path.open("w", encoding="utf-8") as out, contextlib.ExitStack() as opened:
-        files = [data_folder() / "scale" / f"{name}.jsonl.gz" for name in names]
-        sources = [opened.enter_context(gzip.open(file, "rt", encoding="utf-8")) for file in files]
-        for line in itertools.islice(itertools.chain(*sources), count):
-            out.write(line)
+    lines: list[str] = []
+    for name in ("groceries", "glosses"):
+        with gzip.open(data_folder() / "scale" / f"{name}.jsonl.gz", "rt", encoding="utf-8") as handle:
+            lines += handle
+    path.write_text("".join(lines[number * len(lines) // count] for number in range(count)), encoding="utf-8")
     return path
 
 
@@ -64,13 +61,17 @@ def main() -> None:
     peaks: dict[str, list[float]] = {"searchapp": [], "plain": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        texts = {count: write_texts(folder, count) for count in SIZES}
         for count in SIZES:
-            texts = write_texts(folder, count)
-            ours = peak_mb([searchapp, "index", str(texts), "--out", str(folder / f"index-{count}"), "--kind", "flat"])
-            plain = peak_mb([sys.executable, "-c", PLAIN, str(texts), str(folder / f"plain-{count}.faiss")])
-            peaks["searchapp"].append(ours)
-            peaks["plain"].append(plain)
-            print(f"{count:>8,} texts   searchapp {ours:7.0f} MB   plain script {plain:7.0f} MB", flush=True)
+            out = folder / f"index-{count}"
+            peaks["searchapp"].append(
+                peak_mb([searchapp, "index", str(texts[count]), "--out", str(out), "--kind", "flat"])
+            )
+            print(f"{count:>8,} texts   searchapp    {peaks['searchapp'][-1]:7.0f} MB", flush=True)
+        for count in SIZES:
+            out = folder / f"plain-{count}.faiss"
+            peaks["plain"].append(peak_mb([sys.executable, "-c", PLAIN, str(texts[count]), str(out)]))
+            print(f"{count:>8,} texts   plain script {peaks['plain'][-1]:7.0f} MB", flush=True)
     growth = {who: values[1] - values[0] for who, values in peaks.items()}
     vectors_mb = (SIZES[1] - SIZES[0]) * 384 * 4 / 1e6
     print(

@@ -1,5 +1,6 @@
 """Full-width vectors on disk: numbered .npy shards, written once, memory-mapped, gathered by row."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -69,6 +70,7 @@ class VectorStore:
 
     def __init__(self, paths: Sequence[Path], dim: int) -> None:
         self.dim = dim
+        self._paths = list(paths)
         self._shards = [_open_shard(path, dim) for path in paths]
         self._starts = np.cumsum([0, *(len(shard) for shard in self._shards)])
 
@@ -85,10 +87,16 @@ class VectorStore:
         return taken
 
     def blocks(self, size: int = 8192) -> Iterator[Vectors]:
-        """Yield all vectors in row order, at most `size` at a time."""
-        for shard in self._shards:
-            for start in range(0, len(shard), size):
-                yield np.asarray(shard[start : start + size])
+        """Yield all vectors in row order, at most `size` at a time.
+
+        They are read, not mapped: mapped pages of a whole corpus would count as this process's memory.
+        """
+        for path, shard in zip(self._paths, self._shards, strict=True):
+            with path.open("rb") as handle:
+                handle.seek(-shard.nbytes, os.SEEK_END)
+                for start in range(0, len(shard), size):
+                    rows = min(size, len(shard) - start)
+                    yield np.fromfile(handle, dtype=np.float32, count=rows * self.dim).reshape(rows, self.dim)
 
 
 def _open_shard(path: Path, dim: int) -> Vectors:
