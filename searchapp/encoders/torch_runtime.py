@@ -3,7 +3,7 @@
 import pickle
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class TorchEncoder:
         self._budget = budget
         self._card = card
         self._counts = EncodeCounts()
+        self._cores = _Cores()
 
     @property
     def card(self) -> EncoderCard:
@@ -81,7 +82,7 @@ class TorchEncoder:
 
         # A model's own first module may keep state in its tokenizer, so it is asked by one thread only.
         parallel = self._plain and self._model.device.type == "cpu"
-        _run_all(run, plan_batches(lengths, self._budget), parallel=parallel)
+        self._cores.run(run, plan_batches(lengths, self._budget), parallel=parallel)
         return vectors
 
     def _prepare_plain(
@@ -184,24 +185,35 @@ def _forward(model: "SentenceTransformer", features: Features, task: str) -> Vec
     return vectors
 
 
-def _run_all(run: Callable[[Rows], None], batches: Sequence[Rows], *, parallel: bool) -> None:
-    """Run every batch; on the CPU one batch per core at a time.
+class _Cores:
+    """Runs batches, on the CPU one per core at a time.
 
-    A core that has a batch to itself waits for no other between the layers, which is worth most on a busy machine.
+    A core that has a batch to itself waits for no other between the layers, which is worth most on a busy machine. The
+    threads live as long as the encoder: each that ends leaves its matrix-product buffers behind, about 1 MB.
     """
-    torch = require("torch", extra="models")
-    threads = torch.get_num_threads()
-    if not parallel or threads < 2 or len(batches) < threads:
-        for batch in batches:
-            run(batch)
-        return
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        for done in [pool.submit(run, batch) for batch in batches]:
-            done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # the number is also what later threads begin with
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    def run(self, run: Callable[[Rows], None], batches: Sequence[Rows], *, parallel: bool) -> None:
+        """Run every batch; raise what the first failing one raises, with none left running."""
+        torch = require("torch", extra="models")
+        threads = torch.get_num_threads()
+        if not parallel or threads < 2 or len(batches) < threads:
+            for batch in batches:
+                run(batch)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        futures = [self._pool.submit(run, batch) for batch in batches]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            torch.set_num_threads(threads)  # the number is also what later threads begin with
 
 
 def _is_plain(model: "SentenceTransformer") -> bool:
