@@ -273,12 +273,12 @@ def _manifest(
         shards=shards,
         derived=derived,
         files=files,
-        versions=_versions(),
+        versions=library_versions(),
         canary_texts=CANARIES,
     )
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Return the versions of searchapp and the libraries that decide vectors and files, where installed."""
     versions = {"searchapp": __version__}
     for name in (*_LIBRARIES, "faiss-cpu", "faiss-gpu"):

@@ -23,6 +23,13 @@ PARTIAL, RETIRED = ".partial", ".old"
 _CHUNK = 1 << 20
 
 
+def cache_folder() -> Path:
+    """Return where things are kept that can be made again: SEARCHAPP_CACHE, else the user's cache folder."""
+    if chosen := os.environ.get("SEARCHAPP_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "searchapp"
+
+
 def sha256_file(path: Path) -> str:
     """Return the hex sha256 of a file's bytes, read in chunks."""
     digest = hashlib.sha256()
@@ -72,6 +79,7 @@ class FolderFormat:
 
 INDEX = FolderFormat("an index", MANIFEST, "searchapp-index")
 BENCH = FolderFormat("a bench's results", "results.json", "searchapp-bench")
+CELL = FolderFormat("a measured cell", "cell.json", "searchapp-bench-cell")
 
 
 def check_free(path: Path, *, overwrite: bool, made: FolderFormat = INDEX) -> None:

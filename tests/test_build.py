@@ -103,7 +103,7 @@ def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (BuildOptions(kinds=("ivf-pq",)), r"60 documents are too few for kind ivf-pq, .* 9,984; type: --kind flat"),
+        (BuildOptions(kinds=("ivf-pq",)), r"60 documents are too few for kind ivf-pq, .* 624; type: --kind flat"),
         (BuildOptions(kinds=("IVF64,Flat",)), r"60 documents are too few for IVF64,Flat, .* 2,496"),
         (BuildOptions(dims=(49,)), r"49 dims: the model gives 48; type a number from 1 to 48"),
         (BuildOptions(kinds=("falt",)), r"FAISS can't make 'falt'"),

@@ -1,270 +1,126 @@
-"""Cells: every derived index of an index folder, searched with the judged queries and measured."""
+"""Cells of one model: every planned derived index searched with the judged queries, measured, and kept in the cache."""
 
-import itertools
-import statistics
-import time
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+import os
+import platform
+from collections.abc import Sequence
 
 import numpy as np
 
-from searchapp.bench.report import Cell, Report
-from searchapp.build import Progress, silent
-from searchapp.corpus import Dataset
-from searchapp.errors import InputError, UsageError
-from searchapp.index import NO_ROW, Index, Ranking, Setting, is_kind, plan_kind
-from searchapp.index.manifest import Derived
+from searchapp.bench.cache import Cache, make_key
+from searchapp.bench.judge import Judge
+from searchapp.bench.loss import split_loss
+from searchapp.bench.plan import CellPlan, plan_cells
+from searchapp.bench.probe import Probe
+from searchapp.bench.report import Cell, Cost
+from searchapp.bench.runs import RankedRun, ranked_run
+from searchapp.bench.workspace import Workspace
+from searchapp.build import Progress, library_versions
+from searchapp.index import Index, Ranking
 from searchapp.index.vectors import Rows, Vectors
-from searchapp.metrics import DEFAULT_MEASURES, Gains, Judging, Measure, evaluate
-from searchapp.records import Hit
-from searchapp.search import Searcher
-
-Protocol: TypeAlias = Literal["full-corpus", "judged-pool"]
-LEAST_ROUNDS, MOST_ROUNDS, LEAST_SECONDS = 1, 9, 0.5
-"""Searches are timed until they have taken this long together, but not more often than that."""
-NAMED = 3
-"""How many missing ids an error names."""
 
 
-@dataclass(frozen=True, slots=True)
-class BenchOptions:
-    """What to measure. Empty dims and kinds take all that the index holds; None takes the data set's own."""
+class ModelBench:
+    """The cells of one workspace: one index, one encoder, one judge."""
 
-    dims: tuple[int, ...] = ()
-    kinds: tuple[str, ...] = ()
-    nprobe: tuple[int, ...] = ()
-    rescore: tuple[int, ...] = ()
-    measures: tuple[Measure, ...] = DEFAULT_MEASURES
-    gains: Gains | None = None
-    threshold: int | None = None
-    protocol: Protocol = "full-corpus"
-    drop_self: bool = False
-    no_relevant: Literal["drop", "zero"] = "drop"
-    allow_missing: bool = False
+    def __init__(self, judge: Judge, workspace: Workspace, *, cache: Cache, progress: Progress) -> None:
+        self._judge = judge
+        self._workspace = workspace
+        self._cache = cache
+        self._progress = progress
+        self._means: dict[CellPlan, float] = {}
+        progress("embedding queries", 0, len(judge.texts))
+        self._queries, self._queries_path = workspace.embed_queries(judge.texts, judge.fingerprints["queries"])
+        self._pools = judge.pools(workspace.index) if judge.options.protocol == "judged-pool" else None
+        self.reused = 0
+        """Cells that were found in the cache."""
 
+    def plan(self) -> tuple[CellPlan, ...]:
+        """Return the cells that the options ask for."""
+        index = self._workspace.index
+        held = self._workspace.held
+        return plan_cells(self._judge.options, rows=len(index), width=index.manifest.dim, held=held)
 
-def run_bench(
-    dataset: Dataset, searcher: Searcher, *, options: BenchOptions = BenchOptions(), progress: Progress = silent
-) -> Report:
-    """Search the judged queries with every (dim, kind, nprobe, rescore) and measure each.
+    def measure(self, plans: Sequence[CellPlan], probe: Probe) -> list[Cell]:
+        """Measure every cell, or take it from the cache; each is kept as soon as it is done."""
+        cells = []
+        for done, plan in enumerate(plans):
+            self._progress(f"measuring {plan.name}", done, len(plans))
+            key = self._key(plan)
+            cell = self._cache.load_cell(key)
+            self.reused += cell is not None
+            if cell is None:
+                cell, run = self._measure(plan, probe)
+                self._cache.save_cell(key, cell, run=run, primary=self._judge.primary)
+            cells.append(cell)
+        return cells
 
-    Queries are embedded once. Raises InputError where judged documents are not in the index, unless `allow_missing`;
-    MeasureError where nothing can be computed.
-    """
-    index = searcher.index
-    judging = Judging(
-        gains=options.gains or Gains.parse(dataset.gains),
-        threshold=dataset.threshold if options.threshold is None else options.threshold,
-        drop_self=options.drop_self,
-        no_relevant=options.no_relevant,
-    )
-    missing = _missing_documents(dataset, index, allowed=options.allow_missing)
-    texts = [query.text for query in dataset.queries]
-    progress("embedding queries", 0, len(texts))
-    vectors = searcher.encoder.encode_queries(texts)
-    cells = []
-    planned = list(_settings(index, options))
-    for done, (derived, setting) in enumerate(planned):
-        progress("searching", done, len(planned))
-        cells.append(_measure(dataset, index, vectors, derived=derived, setting=setting, judged=(options, judging)))
-    evaluation = cells[0].evaluation
-    return Report(
-        dataset=dataset.name,
-        split=dataset.split,
-        model=str(index.manifest.encoder["model"]),
-        protocol=options.protocol,
-        gains=judging.gains.name,
-        relevant=_threshold(judging.threshold, dataset.labels),
-        documents=len(index),
-        queries={
-            "judged": len(dataset.qrels),
-            "evaluated": len(evaluation.query_ids),
-            "without_relevant": len(evaluation.no_relevant),
-        },
-        cells=tuple(cells),
-        notes=(*evaluation.notes, *missing, *_notes(dataset, index), *_pool_note(cells, options)),
-    )
-
-
-def _settings(index: Index, options: BenchOptions) -> Iterator[tuple[Derived, Setting]]:
-    """Yield every derived index the options ask for, with every combination of search parameters that it takes.
-
-    Lists are visited where there are lists, and rescoring goes where it may change anything.
-    """
-    if 0 in options.nprobe:
-        raise UsageError("--nprobe 0 would visit no list; type 1 or more")
-    chosen = [derived for derived in index.manifest.derived if _is_asked(derived, index, options)]
-    if not chosen:
-        held = ", ".join(derived.name for derived in index.manifest.derived) or "vectors alone"
-        raise UsageError(
-            f"{index.folder} holds {held}; none of it was asked for, so choose among these with --dims, --kinds"
+    def _measure(self, plan: CellPlan, probe: Probe) -> tuple[Cell, RankedRun]:
+        seconds = self._workspace.ensure(plan)
+        rankings = self._search(plan)
+        run = ranked_run(self._workspace.index, self._judge.query_ids, rankings)
+        evaluation = self._judge.evaluate(run)
+        self._means[plan] = evaluation.measures[self._judge.primary]
+        cell = Cell(
+            name=plan.name,
+            model=str(self._workspace.index.manifest.encoder["model"]),
+            dim=plan.dim,
+            kind=plan.kind,
+            nprobe=plan.nprobe,
+            rescore=plan.rescore,
+            query_ids=evaluation.query_ids,
+            per_query=evaluation.per_query,
+            intervals=self._judge.intervals(evaluation.per_query),
+            run=run,
+            ties=self._judge.ties(rankings, evaluated=frozenset(evaluation.query_ids)),
+            cost=self._cost(plan, seconds, probe),
+            loss=split_loss(plan, self._means[plan], self._mean, width=self._workspace.index.manifest.dim),
         )
-    for derived in chosen:
-        probes: Sequence[int | None] = (None,)
-        if derived.nlist:
-            probes = sorted({min(nprobe, derived.nlist) for nprobe in options.nprobe}) or (None,)
-        is_exact = derived.factory == "Flat" and derived.dim == index.manifest.dim
-        rescores: Sequence[int | None] = (None,) if is_exact else (options.rescore or (None,))
-        for nprobe, rescore in itertools.product(probes, rescores):
-            yield derived, Setting(derived.dim, derived.kind, nprobe, rescore)
+        return cell, run
 
+    def _search(self, plan: CellPlan) -> list[Ranking]:
+        index, setting = self._workspace.index, plan.setting
+        if self._pools is None:
+            return [index.search(self._queries, self._judge.options.depth(len(index)), setting)]
+        return [index.search_among(v[None], pool, setting) for v, pool in zip(self._queries, self._pools, strict=True)]
 
-def _is_asked(derived: Derived, index: Index, options: BenchOptions) -> bool:
-    if options.dims and derived.dim not in options.dims:
-        return False
-    auto = plan_kind("auto", rows=len(index), dim=derived.dim).kind
-    return not options.kinds or any(is_kind(derived, auto if kind == "auto" else kind) for kind in options.kinds)
+    def _mean(self, plan: CellPlan) -> float:
+        """Judge a cell that losses are counted from, once."""
+        if plan not in self._means:
+            self._workspace.ensure(plan)
+            index = self._workspace.index
+            rankings = _search_graph(index, self._queries, plan) if plan.whole_graph else self._search(plan)
+            self._means[plan] = self._judge.mean(ranked_run(index, self._judge.query_ids, rankings))
+        return self._means[plan]
 
-
-def _measure(
-    dataset: Dataset,
-    index: Index,
-    vectors: Vectors,
-    *,
-    derived: Derived,
-    setting: Setting,
-    judged: tuple[BenchOptions, Judging],
-) -> Cell:
-    options, judging = judged
-    measures = _measures(options)
-    if options.protocol == "judged-pool":
-        pools = _judged_rows(dataset, index)
-
-        def search() -> list[Ranking]:
-            pairs = zip(vectors, pools, strict=True)
-            return [index.search_among(vector[None], rows, setting) for vector, rows in pairs]
-    else:
-        depth = _depth(options, len(index))
-
-        def search() -> list[Ranking]:
-            return [index.search(vectors, depth, setting)]
-
-    rankings, seconds = _timed(search)
-    run = _run(dataset, index, rankings)
-    evaluation = evaluate(
-        {query_id: [hit.doc_id for hit in hits] for query_id, hits in run.items()},
-        dataset.qrels,
-        measures,
-        judging=judging,
-    )
-    asked = derived.rescore if setting.rescore is None else setting.rescore
-    return Cell(
-        dim=derived.dim,
-        kind=derived.kind,
-        nprobe=setting.nprobe or derived.nprobe,
-        rescore=max(asked, max(ranking.rows.shape[1] for ranking in rankings)) if asked else 0,
-        evaluation=evaluation,
-        run=run,
-        ties=_ties(dataset, rankings, measures, evaluated=set(evaluation.query_ids)),
-        bytes_per_vector=index.manifest.files[derived.file].bytes / len(index),
-        queries_per_second=len(vectors) / seconds,
-    )
-
-
-def _timed(search: Callable[[], list[Ranking]]) -> tuple[list[Ranking], float]:
-    """Search once unmeasured, so that files are mapped and threads there; then return the median seconds of some."""
-    rankings = search()
-    taken: list[float] = []
-    while len(taken) < LEAST_ROUNDS or (sum(taken) < LEAST_SECONDS and len(taken) < MOST_ROUNDS):
-        start = time.perf_counter()
-        search()
-        taken.append(time.perf_counter() - start)
-    return rankings, statistics.median(taken)
-
-
-def _depth(options: BenchOptions, documents: int) -> int:
-    """Return how deep to search: as far as the measures look, and one further where a query's own id is dropped."""
-    cutoffs = [measure.cutoff or documents for measure in _measures(options)]
-    return min(documents, max(cutoffs) + options.drop_self)
-
-
-def _measures(options: BenchOptions) -> tuple[Measure, ...]:
-    """Return the measures; a judged pool is also measured at full depth, as the ESCI paper does."""
-    full = Measure.parse("nDCG")
-    if options.protocol == "judged-pool" and full not in options.measures:
-        return (*options.measures, full)
-    return options.measures
-
-
-def _judged_rows(dataset: Dataset, index: Index) -> list[Rows]:
-    """Return, for each query, the rows of the documents it has judgments for."""
-    places = index.documents.rows(doc_id for judged in dataset.qrels.values() for doc_id in judged)
-    judged = [[places.get(doc_id) for doc_id in dataset.qrels[query.query_id]] for query in dataset.queries]
-    return [np.array([row for row in rows if row is not None], dtype=np.int64) for rows in judged]
-
-
-def _run(dataset: Dataset, index: Index, rankings: Sequence[Ranking]) -> dict[str, list[Hit]]:
-    """Return the hits per query id; the rankings, laid end to end, are in the order of the data set's queries."""
-    run: dict[str, list[Hit]] = {}
-    queries = iter(dataset.queries)
-    for ranking in rankings:
-        ids = iter(index.documents.ids(ranking.rows[ranking.rows != NO_ROW]))
-        for rows, scores in zip(ranking.rows, ranking.scores, strict=True):
-            found = scores[rows != NO_ROW].tolist()
-            run[next(queries).query_id] = [Hit(rank, next(ids), score) for rank, score in enumerate(found, 1)]
-    return run
-
-
-def _ties(
-    dataset: Dataset, rankings: Sequence[Ranking], measures: Sequence[Measure], *, evaluated: Container[str]
-) -> dict[int, int]:
-    """Count the evaluated queries with a tie at each cutoff of the measures: ranks k and k + 1 score the same."""
-    counts = dict.fromkeys(sorted({measure.cutoff for measure in measures if measure.cutoff}), 0)
-    queries = iter(dataset.queries)
-    for ranking in rankings:
-        for row, scores in enumerate(ranking.scores):
-            if next(queries).query_id not in evaluated:
-                continue
-            for cutoff in counts:
-                if cutoff == len(scores):
-                    counts[cutoff] += bool(ranking.tied[row])
-                elif cutoff < len(scores) and ranking.rows[row, cutoff] != NO_ROW:
-                    counts[cutoff] += bool(scores[cutoff - 1] == scores[cutoff])
-    return counts
-
-
-def _missing_documents(dataset: Dataset, index: Index, *, allowed: bool) -> list[str]:
-    """Return a note on judged documents that the index lacks; raise InputError if that is not allowed."""
-    judged = {doc_id for grades in dataset.qrels.values() for doc_id in grades}
-    lacking = sorted(judged - index.documents.rows(judged).keys())
-    if not lacking:
-        return []
-    found = f"{len(lacking):,} of {len(judged):,} judged documents are not in the index"
-    if not allowed or len(lacking) == len(judged):
-        raise InputError(
-            f"{found} (such as {', '.join(lacking[:NAMED])}); check that corpus and judgments belong together"
-            + ("" if len(lacking) == len(judged) else ", or type --allow-missing to count them as never found")
+    def _cost(self, plan: CellPlan, seconds: float | None, probe: Probe) -> Cost:
+        index = self._workspace.index
+        entry = index.manifest.files[index.choose(plan.setting).file]
+        served = probe.measure(index.folder, self._queries_path, plan.setting)
+        return Cost(
+            bytes_per_vector=entry.bytes / len(index),
+            index_bytes=entry.bytes,
+            vectors_bytes=4 * len(index) * index.manifest.dim if index.reads_vectors(plan.setting) else 0,
+            build_seconds=seconds,
+            queries_per_second=served.queries_per_second,
+            latency=served.latency,
+            peak_memory_bytes=served.peak_memory_bytes,
         )
-    return [f"{found}, counted as never found"]
 
-
-def _threshold(threshold: int, labels: Sequence[str]) -> str:
-    return f"grade >= {threshold}" + (f" ({' or '.join(reversed(labels[threshold:]))})" if labels else "")
-
-
-def _pool_note(cells: Sequence[Cell], options: BenchOptions) -> list[str]:
-    if options.protocol != "judged-pool" or not any(cell.rescore for cell in cells):
-        return []
-    return ["rescored cells rank a judged pool at full width, so they equal flat's; --rescore 0 judges the codes"]
-
-
-def _notes(dataset: Dataset, index: Index) -> list[str]:
-    counts = index.manifest.counts
-    notes = []
-    if counts.get("truncated"):
-        notes.append(
-            f"{counts['truncated']:,} documents were longer than max_seq_length "
-            f"{index.manifest.encoder['max_seq_length']} and lost {counts['tokens_lost']:,} tokens"
+    def _key(self, plan: CellPlan) -> str:
+        return make_key(
+            {
+                **self._judge.key,
+                "vectors": self._workspace.key,
+                "built": self._workspace.checksum(plan),
+                "cell": [plan.name, plan.factory],
+                "depth": self._judge.options.depth(len(self._workspace.index)),
+                "versions": library_versions(),
+                "machine": [platform.node(), platform.machine(), os.cpu_count(), os.environ.get("OMP_NUM_THREADS")],
+            }
         )
-    survey = dataset.corpus.survey()
-    if survey.fingerprint != index.manifest.corpus["fingerprint"]:
-        notes.append(
-            f"the index was made from another corpus than this data set's, or with other columns: {len(index):,} "
-            f"documents in the index, {survey.count:,} in the data set"
-        )
-    if counts.get("skipped"):
-        notes.append(f"{counts['skipped']:,} bad rows of the corpus were skipped")
-    if dataset.skipped.count:
-        notes.append(f"{dataset.skipped.count:,} bad rows of queries and judgments were skipped")
-    return notes
+
+
+def _search_graph(index: Index, queries: Vectors, plan: CellPlan) -> list[Ranking]:
+    """Search a graph's codes exhaustively, without the graph."""
+    rows: Rows = np.arange(len(index), dtype=np.int64)
+    return [index.search_among(query[None], rows, plan.setting) for query in queries]

@@ -1,40 +1,106 @@
-"""What a bench found: cells, and the report that holds them, as JSON and as files."""
+"""What a bench found: cells, and the report that holds them. Plain data; files and pages are made of it elsewhere."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import numpy as np
+from numpy.typing import NDArray
 
-from searchapp.corpus import write_run
-from searchapp.layout import BENCH, committing_folder
-from searchapp.metrics import Evaluation
+from searchapp.metrics import Interval, Judging
 from searchapp.records import Hit
 
-PARTS = (("runs", "trec"), ("per-query", "parquet"))
+Protocol: TypeAlias = Literal["full-corpus", "judged-pool"]
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long one query takes when it comes alone, without embedding it: milliseconds, over `queries` of them."""
+
+    p50: float
+    p95: float
+    p99: float
+    queries: int
+    k: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a cell costs; None where there is nothing to measure (a baseline) or nobody measured it."""
+
+    bytes_per_vector: float | None = None
+    index_bytes: int | None = None
+    """The derived file alone."""
+    vectors_bytes: int = 0
+    """The stored full-width vectors, where the search reads them as well (exact scores, rescoring); else 0."""
+    build_seconds: float | None = None
+    queries_per_second: float | None = None
+    """All queries in one call, without embedding them."""
+    latency: Latency | None = None
+    peak_memory_bytes: int | None = None
+    """Of a process that does nothing but open the index and search it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Where a cell lost quality against full width and flat: parts that add up to `total`. A gain is negative."""
+
+    reference: float
+    """The measure at full width and flat."""
+    truncation: float
+    quantisation: float
+    rescoring: float
+    search: float
+
+    @property
+    def total(self) -> float:
+        """Return reference - cell."""
+        return self.truncation + self.quantisation + self.rescoring + self.search
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The measures over some of the queries: those whose `by` is `value`."""
+
+    by: str
+    value: str
+    queries: int
+    measures: Mapping[str, float]
+    intervals: Mapping[str, Interval]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One way to search, judged: a dim, a kind, and how hard it looked."""
+    """One way to search, judged: a model, a dim, a kind, and how hard it looked. A baseline has neither model nor dim.
 
-    dim: int
+    `name` is unique in its report and what its files are called: `d128-ivf512-pq32-nprobe64-rescore200`.
+    """
+
+    name: str
+    model: str | None
+    dim: int | None
     kind: str
     nprobe: int | None
     rescore: int
-    evaluation: Evaluation
+    query_ids: tuple[str, ...]
+    """The queries in the means."""
+    per_query: Mapping[str, NDArray[np.float64]]
+    """Every measure's values, aligned with `query_ids`."""
+    intervals: Mapping[str, Interval]
+    """95 % bootstrap bounds of the means."""
     run: Mapping[str, Sequence[Hit]]
     ties: Mapping[int, int]
     """Queries whose ranks k and k + 1 have the same score, per cutoff k."""
-    bytes_per_vector: float
-    queries_per_second: float
+    cost: Cost = Cost()
+    loss: Loss | None = None
+    slices: tuple[Slice, ...] = ()
 
     @property
-    def name(self) -> str:
-        """Return what the cell's files are called."""
-        return f"d{self.dim}-{self.label}".replace(" ", "-")
+    def measures(self) -> dict[str, float]:
+        """Return the means, keyed by `str(measure)`."""
+        return {name: float(values.mean()) for name, values in self.per_query.items()}
 
     @property
     def label(self) -> str:
@@ -43,18 +109,70 @@ class Cell:
         rescored = [f"rescore{self.rescore}"] if self.rescore else []
         return " ".join([self.kind, *probes, *rescored])
 
-    def to_json(self) -> dict[str, object]:
-        """Return the cell as `--json` prints it; `measures` is a flat map of numbers."""
-        return {
-            "dim": self.dim,
-            "kind": self.kind,
-            "nprobe": self.nprobe,
-            "rescore": self.rescore,
-            "measures": dict(self.evaluation.measures),
-            "ties": {f"@{cutoff}": count for cutoff, count in self.ties.items()},
-            "bytes_per_vector": round(self.bytes_per_vector, 2),
-            "queries_per_second": round(self.queries_per_second, 1),
-        }
+    @property
+    def is_baseline(self) -> bool:
+        """Tell whether this is a row to compare with, not one to ship: random, bm25, another system's run."""
+        return self.dim is None
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A cell held against the best one: the difference (cell - best), its interval, and the paired test's p."""
+
+    name: str
+    difference: float
+    interval: Interval
+    p: float
+    eligible: bool
+    """Within the tolerance, and not shown to be different."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ship:
+    """What to ship: the smallest cell that is as good as the best one, and the two fronts it was chosen from."""
+
+    line: str
+    """The advice in one line."""
+    cell: str
+    best: str
+    tolerance: float
+    budget_bytes: int | None
+    rivals: tuple[Rival, ...]
+    front_bytes: tuple[str, ...]
+    """Names of the cells that nothing smaller beats, smallest first."""
+    front_latency: tuple[str, ...]
+    """The same by the median latency, fastest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model whose cells the report holds."""
+
+    name: str
+    fingerprint: str
+    dim: int
+    pooling: str
+    query_prompt: str
+    document_prompt: str
+    max_seq_length: int | None
+    runtime: str
+    embed_seconds: float | None = None
+    """What embedding the corpus took; None where stored vectors were used."""
+    encode_ms: float | None = None
+    """Median milliseconds of embedding one query alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the numbers were counted over, and what a reader sees of it."""
+
+    queries: Mapping[str, str]
+    """query_id -> text, of all judged queries."""
+    qrels: Mapping[str, Mapping[str, int]]
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """doc_id -> what to show, for the judged documents and the best hits of every cell."""
+    labels: tuple[str, ...] = ()
+    """Names of the grades from 0 up, if they have names: I, C, S, E."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,48 +181,57 @@ class Report:
 
     dataset: str
     split: str
-    model: str
-    protocol: str
-    gains: str
+    protocol: Protocol
+    judging: Judging
     relevant: str
+    """The threshold in words: `grade >= 3 (E)`."""
+    primary: str
+    """The measure that is plotted, split into losses and shipped by."""
     documents: int
-    queries: Mapping[str, int]
-    """How many were judged, evaluated, left out for want of a relevant document."""
+    counts: Mapping[str, int]
+    """How many queries were judged, evaluated, left out for want of a relevant document."""
+    fingerprints: Mapping[str, str]
+    """sha256 of the corpus, the queries and the qrels: what makes two reports comparable."""
+    models: tuple[Model, ...]
     cells: tuple[Cell, ...]
+    evidence: Evidence
+    ship: Ship | None = None
     notes: tuple[str, ...] = ()
     """What a reader of the numbers must know, a line each."""
+    machine: Mapping[str, str | int] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, object]:
-        """Return the report as `--json` prints it."""
-        return {
-            "dataset": self.dataset,
-            "split": self.split,
-            "model": self.model,
-            "protocol": self.protocol,
-            "gains": self.gains,
-            "relevant": self.relevant,
-            "documents": self.documents,
-            "queries": dict(self.queries),
-            "notes": list(self.notes),
-            "cells": [cell.to_json() for cell in self.cells],
-        }
+    def cell(self, name: str) -> Cell:
+        """Return the cell of that name; KeyError if there is none."""
+        return {cell.name: cell for cell in self.cells}[name]
 
 
-def write_report(folder: Path, report: Report) -> None:
-    """Write results.json, a TREC run per cell under runs/ and per-query values under per-query/, all or nothing.
+@dataclass(frozen=True, slots=True)
+class PairwiseRow:
+    """One model at one dim, judged on triplets or on scored pairs.
 
-    Results of an earlier bench at `folder` are replaced, anything else is left alone. Raises IndexFolderError where
-    something is in the way, InputError for ids that a TREC run can't hold.
+    `measures` and `intervals` have the keys of sentence-transformers: `cosine_accuracy`, ... `max_accuracy`, or
+    `pearson_cosine`, `spearman_cosine`, ... `spearman_max`.
     """
-    files = [f"{part}/{cell.name}.{ending}" for cell in report.cells for part, ending in PARTS]
-    body = {"format": BENCH.name, "files": files, **report.to_json()}
-    with committing_folder(folder, overwrite=True, made=BENCH) as temporary:
-        for part, _ in PARTS:
-            (temporary / part).mkdir()
-        for cell in report.cells:
-            write_run(temporary / "runs" / f"{cell.name}.trec", cell.run, tag=f"searchapp-{cell.name}")
-            columns: dict[str, pa.Array] = {"query_id": pa.array(cell.evaluation.query_ids, pa.string())}
-            columns |= {name: pa.array(values) for name, values in cell.evaluation.per_query.items()}
-            pq.write_table(pa.table(columns), temporary / "per-query" / f"{cell.name}.parquet")
-        text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
-        (temporary / BENCH.marker).write_text(text, encoding="utf-8")
+
+    name: str
+    model: str
+    dim: int
+    measures: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+
+
+@dataclass(frozen=True, slots=True)
+class PairwiseReport:
+    """Triplets or scored pairs, judged at every dim."""
+
+    task: Literal["triplets", "pairs"]
+    dataset: str
+    count: int
+    """How many triplets or pairs."""
+    primary: str
+    models: tuple[Model, ...]
+    rows: tuple[PairwiseRow, ...]
+    fingerprint: str
+    """sha256 of the texts and scores."""
+    notes: tuple[str, ...] = ()
+    machine: Mapping[str, str | int] = field(default_factory=dict)

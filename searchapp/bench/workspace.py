@@ -1,43 +1,165 @@
-"""The index a bench measures: the user's own, or one built for the occasion; every dim and kind from one embedding."""
+"""What a bench measures: a corpus embedded once and kept in the cache, or the user's own index; kinds on demand."""
 
 import contextlib
+import dataclasses
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from searchapp.build import BuildOptions, Progress, build_index, silent
+import numpy as np
+
+from searchapp.bench.cache import Cache, make_key
+from searchapp.bench.plan import CellPlan
+from searchapp.build import BuildOptions, Progress, build_index, library_versions
 from searchapp.corpus import Corpus
 from searchapp.encoders import Encoder
+from searchapp.errors import IndexFolderError
 from searchapp.index import Index, derive, open_index
+from searchapp.index.vectors import Vectors
 from searchapp.layout import MANIFEST
+from searchapp.search import Searcher
+
+TIMED_QUERIES = 32
+"""Queries that are embedded alone, to time it."""
 
 
-@contextlib.contextmanager
-def indexed(
-    corpus: Corpus, encoder: Encoder, *, dims: Sequence[int], kinds: Sequence[str], progress: Progress = silent
-) -> Iterator[Index]:
-    """Embed a corpus once into a temporary index that holds every (dim, kind); gone when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="searchapp-bench-") as folder:
-        options = BuildOptions(dims=tuple(dims), kinds=tuple(kinds))
-        yield build_index(corpus, Path(folder) / "index", encoder=encoder, options=options, progress=progress)
+class Workspace:
+    """An index with the encoder of its queries; derived files that it lacks are made when a cell needs them.
 
-
-@contextlib.contextmanager
-def with_derived(index: Index, *, dims: Sequence[int], kinds: Sequence[str]) -> Iterator[Index]:
-    """Give an index that holds every (dim, kind) asked for; what is missing is made beside it and gone at the end.
-
-    The user's own folder is not written to: its files are linked into a temporary one.
+    key: sha256 of everything that decided the vectors.
+    folder_key: what the cache keeps the seconds of derived files under; None where they aren't kept.
     """
-    if not dims and not kinds:
-        yield index
-        return
-    wanted_dims = dims or sorted({derived.dim for derived in index.manifest.derived}, reverse=True)
-    wanted_kinds = kinds or list(dict.fromkeys(derived.asked for derived in index.manifest.derived))
-    with tempfile.TemporaryDirectory(prefix="searchapp-bench-") as name:
-        folder = Path(name)
-        for item in index.folder.resolve().iterdir():
-            if item.name == MANIFEST:
-                (folder / MANIFEST).write_bytes(item.read_bytes())
-            else:
-                (folder / item.name).symlink_to(item)
-        yield derive(open_index(folder), wanted_dims, wanted_kinds)
+
+    def __init__(self, searcher: Searcher, cache: Cache, *, folder_key: str | None, own: Path | None) -> None:
+        self._searcher = searcher
+        self._cache = cache
+        self._folder_key = folder_key
+        self._own = own
+        """Where derived files may be added; None if not yet: the user's folder is never written to."""
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._built: dict[str, float] = {} if folder_key is None else cache.built_seconds(folder_key)
+        self.held = () if own is not None else searcher.index.manifest.derived
+        """The derived indexes that came with the user's own index."""
+        self.embed_seconds: float | None = None
+        self.key = contract_key(searcher.index)
+
+    @property
+    def index(self) -> Index:
+        """Return the index as it stands now."""
+        return self._searcher.index
+
+    @property
+    def encoder(self) -> Encoder:
+        """Return the encoder of the queries."""
+        return self._searcher.encoder
+
+    def close(self) -> None:
+        """Remove what was made for this bench only."""
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def ensure(self, plan: CellPlan) -> float | None:
+        """See that the index holds the derived file of a cell; return what building it took, if that is known."""
+        name = f"d{plan.dim}-{plan.kind}"
+        if not any(derived.name == name for derived in self.index.manifest.derived):
+            folder = self._writable()
+            began = time.perf_counter()
+            index = derive(open_index(folder), (plan.dim,), (plan.asked,))
+            self._built[name] = time.perf_counter() - began
+            if self._folder_key is not None:
+                self._cache.note_built(self._folder_key, name, self._built[name])
+            self._searcher.index = index
+        return self._built.get(name)
+
+    def checksum(self, plan: CellPlan) -> str | None:
+        """Return the sha256 of a derived file that came with the user's index; None for one that is made here."""
+        files = [derived.file for derived in self.held if derived.name == f"d{plan.dim}-{plan.kind}"]
+        return self.index.manifest.files[files[0]].sha256 if files else None
+
+    def embed_queries(self, texts: Sequence[str], key: str) -> tuple[Vectors, Path]:
+        """Return the embedded queries, float32 (n, width), and the file they are kept in."""
+        card = dataclasses.asdict(self.encoder.card)
+        stored = make_key({"texts": key, "documents": self.key, "encoder": card, "versions": library_versions()})
+        vectors = self._cache.load_queries(stored)
+        if vectors is None:
+            vectors = self.encoder.encode_queries(texts)
+            self._cache.save_queries(stored, vectors)
+        return vectors, self._cache.queries_path(stored)
+
+    def time_encoding(self, texts: Sequence[str]) -> float:
+        """Return the median milliseconds that embedding one query alone takes, warmed."""
+        taken = []
+        for text in [texts[0], *texts[:TIMED_QUERIES]]:
+            began = time.perf_counter()
+            self.encoder.encode_queries([text])
+            taken.append(time.perf_counter() - began)
+        return float(np.median(taken[1:])) * 1000
+
+    def _writable(self) -> Path:
+        """Return a folder with the index's files that derived ones may be added to."""
+        if self._own is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="searchapp-bench-")
+            self._own = Path(self._temporary.name)
+            for item in self.index.folder.resolve().iterdir():
+                if item.name == MANIFEST:
+                    (self._own / MANIFEST).write_bytes(item.read_bytes())
+                else:
+                    (self._own / item.name).symlink_to(item)
+        return self._own
+
+
+def contract_key(index: Index) -> str:
+    """Return the key of what an index's searches depend on: its vectors, its ids and how they are cut."""
+    manifest = index.manifest
+    shards = [manifest.files[name].sha256 for shard in manifest.shards for name in (shard.vectors, shard.documents)]
+    return make_key({"encoder": manifest.encoder, "layer_norm": manifest.layer_norm, "shards": shards})
+
+
+@contextlib.contextmanager
+def embedded(corpus: Corpus, encoder: Encoder, *, cache: Cache, progress: Progress) -> Iterator[Workspace]:
+    """Embed a corpus once, or find it embedded in the cache; a damaged or drifted index there is made again."""
+    survey = corpus.survey(lambda done: progress("reading", done, None))
+    key = make_key(
+        {
+            "corpus": survey.fingerprint,
+            "template": corpus.text_template,
+            "encoder": dataclasses.asdict(encoder.card),
+            "versions": library_versions(),
+        }
+    )
+    folder = cache.index_folder(key)
+    with cache.locked(key, progress):
+        searcher, seconds = _stored(folder, encoder), None
+        if searcher is None:
+            began = time.perf_counter()
+            options = BuildOptions(dims=(encoder.card.dim,), kinds=("flat",), overwrite=True)
+            built = build_index(corpus, folder, encoder=encoder, options=options, progress=progress)
+            seconds = time.perf_counter() - began
+            cache.note_built(key, EMBEDDING, seconds)
+            searcher = Searcher(built, encoder)
+        workspace = Workspace(searcher, cache, folder_key=key, own=folder)
+        workspace.embed_seconds = cache.built_seconds(key).get(EMBEDDING)
+        yield workspace
+
+
+EMBEDDING = "embedding"
+"""Stands among the seconds of the derived files for what embedding took."""
+
+
+@contextlib.contextmanager
+def opened(searcher: Searcher, *, cache: Cache) -> Iterator[Workspace]:
+    """Measure the user's own index, which is not written to: what it lacks is made beside it and gone at the end."""
+    workspace = Workspace(searcher, cache, folder_key=None, own=None)
+    try:
+        yield workspace
+    finally:
+        workspace.close()
+
+
+def _stored(folder: Path, encoder: Encoder) -> Searcher | None:
+    """Open the index of a cache, checked against the encoder; None where there is none or it can't be used."""
+    try:
+        return Searcher(open_index(folder), encoder)
+    except IndexFolderError:
+        return None

@@ -1,78 +1,138 @@
 """`searchapp bench`: judge."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
+from typer.core import TyperGroup
 
 from searchapp.cli import options
-from searchapp.cli.console import ProgressBar, console, guarded, note, print_json
+from searchapp.cli.compare import compare
+from searchapp.cli.console import ProgressBar, guarded, note, print_json
+from searchapp.cli.options import JUDGING
 from searchapp.errors import UsageError
 
 if TYPE_CHECKING:
-    from searchapp.bench import BenchOptions, Cell, Report
-    from searchapp.corpus import Dataset
-    from searchapp.encoders import EncoderOptions
-    from searchapp.search import Searcher
+    from searchapp.bench.report import PairwiseReport, Report
 
 PROTOCOLS = ("full-corpus", "judged-pool")
 NO_RELEVANT = ("drop", "zero")
-GAP = 2
-LEAST = 5
-SHOWN = ("nDCG", "nDCG@10", "RR@10", "AP@100", "Judged@10", "accuracy@1", "recall@100", "accuracy@10", "precision@10")
-"""Measures of the table, what matters most first: those that a terminal has no room for are left to --json."""
+TASKS = ("auto", "retrieval", "triplets", "pairs")
+ORDERS = ("rank", "score", "trec_eval")
+DEFAULT = "run"
+REPORTING = "Reporting"
 
 
+class Judging(TyperGroup):
+    """`searchapp bench DATASET` judges; `searchapp bench compare A B` holds what was judged against each other."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the default command where none is named."""
+        named = bool(args) and args[0] in self.commands
+        return super().parse_args(ctx, args if named else [DEFAULT, *args])
+
+
+app = typer.Typer(cls=Judging, help="Judge models, dims and kinds; `bench compare` holds results against each other.")
+
+
+@app.command(DEFAULT, hidden=True)
 @guarded
 def bench(
-    dataset: Annotated[str | None, typer.Argument(help="A BEIR, ESCI or TREC folder.", show_default=False)] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Argument(
+            help="A BEIR, ESCI or TREC folder, irds:NAME, or a file of triplets or scored pairs.", show_default=False
+        ),
+    ] = None,
     index: Annotated[
         Path | None, typer.Option("--index", help="Judge this index, with the model it was made with.")
     ] = None,
     model: options.Model = None,
+    models: Annotated[
+        str | None, typer.Option("--models", help="a,b: judge each of these.", rich_help_panel=options.MODEL)
+    ] = None,
     split: Annotated[str, typer.Option("--split", help="Which judgments.")] = "test",
+    task: Annotated[str, typer.Option("--task", help="auto, retrieval, triplets, pairs.")] = "auto",
     dims: Annotated[str | None, typer.Option("--dims", help="384,256,128: cut to each of these.")] = None,
     kinds: Annotated[str | None, typer.Option("--kinds", help="flat,ivf-pq: build each of these.")] = None,
     nprobe: Annotated[str | None, typer.Option("--nprobe", help="16,64: visit each number of lists.")] = None,
     rescore: Annotated[str | None, typer.Option("--rescore", help="0,200: rescore each number of hits.")] = None,
     protocol: Annotated[
-        str, typer.Option("--protocol", help="full-corpus, or judged-pool.", rich_help_panel=options.JUDGING)
+        str, typer.Option("--protocol", help="full-corpus, or judged-pool.", rich_help_panel=JUDGING)
     ] = "full-corpus",
     measures: Annotated[
-        str | None, typer.Option("--measures", help="nDCG@10,RR@10,... Default: all.", rich_help_panel=options.JUDGING)
+        str | None, typer.Option("--measures", help="nDCG@10,RR@10,... Default: all.", rich_help_panel=JUDGING)
+    ] = None,
+    primary: Annotated[
+        str | None,
+        typer.Option("--primary", help="The measure to ship by. Default: nDCG@10.", rich_help_panel=JUDGING),
     ] = None,
     gains: Annotated[
         str | None,
         typer.Option(
-            "--gains",
-            help="linear, esci, esci-official-script-swapped, or 0,0.01,0.1,1.",
-            rich_help_panel=options.JUDGING,
+            "--gains", help="linear, esci, esci-official-script-swapped, or 0,0.01,0.1,1.", rich_help_panel=JUDGING
         ),
     ] = None,
     threshold: Annotated[
         int | None,
-        typer.Option(
-            "--threshold", help="Smallest relevant grade (ESCI: E 3, S 2, C 1).", rich_help_panel=options.JUDGING
-        ),
+        typer.Option("--threshold", help="Smallest relevant grade (ESCI: E 3, S 2, C 1).", rich_help_panel=JUDGING),
     ] = None,
     drop_self: Annotated[
-        bool, typer.Option("--drop-self", help="Drop a hit with the query's own id.", rich_help_panel=options.JUDGING)
+        bool, typer.Option("--drop-self", help="Drop a hit with the query's own id.", rich_help_panel=JUDGING)
     ] = False,
     no_relevant: Annotated[
         str,
         typer.Option(
-            "--no-relevant", help="Queries without a relevant document: drop, or zero.", rich_help_panel=options.JUDGING
+            "--no-relevant", help="Queries without a relevant document: drop, or zero.", rich_help_panel=JUDGING
         ),
     ] = "drop",
     allow_missing: Annotated[
         bool,
-        typer.Option(
-            "--allow-missing", help="Judged documents may be missing; counted.", rich_help_panel=options.JUDGING
-        ),
+        typer.Option("--allow-missing", help="Judged documents may be missing; counted.", rich_help_panel=JUDGING),
     ] = False,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep JSON, runs and per-query values here.")] = None,
+    baselines: Annotated[
+        str, typer.Option("--baselines", help="random,bm25, or none.", rich_help_panel=JUDGING)
+    ] = "random,bm25",
+    language: Annotated[
+        str, typer.Option("--language", help="BM25's: auto, english, japanese, ... none.", rich_help_panel=JUDGING)
+    ] = "auto",
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", help="Judge another system's TREC run as well (NAME=FILE).", rich_help_panel=JUDGING),
+    ] = None,
+    run_order: Annotated[
+        str,
+        typer.Option("--run-order", help="Order of --run: rank, score, trec_eval.", rich_help_panel=JUDGING),
+    ] = "rank",
+    slices: Annotated[
+        str | None,
+        typer.Option("--slices", help="source,locale,length,COLUMN: measure parts too.", rich_help_panel=JUDGING),
+    ] = None,
+    slice_file: Annotated[
+        Path | None,
+        typer.Option("--slice-file", help="Lines of query_id, tab, slice.", rich_help_panel=JUDGING),
+    ] = None,
+    tolerance: Annotated[
+        str, typer.Option("--tolerance", help="What a smaller index may lose.", rich_help_panel=REPORTING)
+    ] = "1%",
+    budget_bytes: Annotated[
+        str | None,
+        typer.Option("--budget-bytes", help="Largest index file to ship: 50000000, 50MB.", rich_help_panel=REPORTING),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Keep a page, tables, runs, values here.", rich_help_panel=REPORTING),
+    ] = None,
+    png: Annotated[
+        bool, typer.Option("--png", help="With --out: plots as PNG too.", rich_help_panel=REPORTING)
+    ] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Where embedded corpora and cells are kept.", rich_help_panel=REPORTING),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Keep nothing, measure all.", rich_help_panel=REPORTING)
+    ] = False,
     corpus: Annotated[
         str | None, typer.Option("--corpus", help="Instead of DATASET.", rich_help_panel=options.CORPUS)
     ] = None,
@@ -94,137 +154,121 @@ def bench(
     document_prompt: options.DocumentPrompt = None,
     as_json: options.Json = False,
 ) -> None:
-    """Judge a model or an index on queries with graded judgments.
+    """Judge models and indexes on queries with graded judgments, on triplets or on scored sentence pairs.
 
-    The corpus is embedded once, whatever the number of dims and kinds.
+    The corpus is embedded once per model; every dim, kind and setting is derived from that, and what was measured is
+    kept, so an interrupted bench goes on where it was. Results are held against each other by:
+    searchapp bench compare.
 
     Examples:
 
         searchapp bench data/sample --index indexes/sample
 
-        searchapp bench data/scifact --model minilm --dims 384,256,128 --kinds flat,ivf-pq
+        searchapp bench data/scifact --models minilm,intfloat/e5-base-v2 --dims 384,256,128 --kinds flat,ivf-pq
 
-        searchapp bench data/esci --locale us --protocol judged-pool --json --out runs/esci
+        searchapp bench data/esci --locale us --protocol judged-pool --slices source --out runs/esci
+
+        searchapp bench data/stsb/sts-test.csv --dims 384,128 --json
+
+        searchapp bench data/scifact --run pyserini=bm25.trec --run-order trec_eval
     """
-    from searchapp.bench import BenchOptions, run_bench, write_report
+    from searchapp.bench.plan import BASELINES, BenchOptions
     from searchapp.cli.assemble import EncoderOptions, ReadTexts, read_options
-    from searchapp.corpus import DatasetParts, open_dataset
-    from searchapp.layout import BENCH, check_free
+    from searchapp.cli.judge import Job, check_out, judge_pairwise, judge_retrieval
+    from searchapp.corpus import DatasetParts, read_slices, recognise_task
     from searchapp.metrics import DEFAULT_MEASURES, Gains, Measure
 
+    options.one_of("--protocol", protocol, PROTOCOLS)
+    options.one_of("--no-relevant", no_relevant, NO_RELEVANT)
+    options.one_of("--task", task, TASKS)
+    options.one_of("--run-order", run_order, ORDERS)
     prompts = {"--query-prompt": query_prompt, "--document-prompt": document_prompt}
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"--protocol is {protocol!r}; type --protocol {' or --protocol '.join(PROTOCOLS)}")
-    if no_relevant not in NO_RELEVANT:
-        raise UsageError(
-            f"--no-relevant is {no_relevant!r}; type --no-relevant {' or --no-relevant '.join(NO_RELEVANT)}"
-        )
     if index is not None:
-        made = {"--text": text, "--id": id_column, "--revision": revision}
+        made = {"--text": text, "--id": id_column, "--revision": revision, "--models": models}
         options.refuse("--index, which was made with its own", {**made, **prompts})
+    if model is not None and models is not None:
+        raise UsageError("--model and --models name models twice; type one of them")
+    names = options.split_list(models) or ((model,) if model else ())
+    if len(names) > 1:
+        options.refuse("several --models, which have prompts of their own", {**prompts, "--revision": revision})
     if out is not None:
-        check_free(out, overwrite=True, made=BENCH)
+        check_out(out, pictures=png)
+    parts = None if (three := _three(corpus, queries, qrels)) is None else DatasetParts(*three)
     wanted = BenchOptions(
         dims=options.split_numbers("--dims", dims),
         kinds=options.split_kinds(kinds),
         nprobe=options.split_numbers("--nprobe", nprobe),
         rescore=options.split_numbers("--rescore", rescore),
         measures=tuple(map(Measure.parse, options.split_list(measures))) or DEFAULT_MEASURES,
+        primary=Measure.parse(primary) if primary else None,
         gains=Gains.parse(gains) if gains else None,
         threshold=threshold,
         protocol=cast(Literal["full-corpus", "judged-pool"], protocol),
         drop_self=drop_self,
         no_relevant=cast(Literal["drop", "zero"], no_relevant),
         allow_missing=allow_missing,
+        baselines=_baselines(baselines, BASELINES),
+        language=language,
+        slices=options.split_list(slices),
+        named_slices={} if slice_file is None else read_slices(slice_file),
+        tolerance=options.share("--tolerance", tolerance),
+        budget_bytes=options.size("--budget-bytes", budget_bytes),
     )
-    parts = None
-    if corpus or queries or qrels:
-        if not (corpus and queries and qrels):
-            raise UsageError("--corpus, --queries and --qrels go together; type all three, or name one DATASET folder")
-        parts = DatasetParts(corpus, queries, qrels)
     typed = ReadTexts(reader, text, id_column, None, on_bad_row, locale, version)
-    opened = open_dataset(dataset, parts=parts, split=split, options=read_options(typed))
-    encoder = EncoderOptions(revision, device, dtype, trust_remote_code, query_prompt, document_prompt)
-    with ProgressBar() as progress, _searcher(opened, index, model, encoder, wanted, progress) as searcher:
-        report = run_bench(opened, searcher, options=wanted, progress=progress)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _print(report)
-    if out is not None:
-        write_report(out, report)
-        note(f"kept in {out}")
-
-
-@contextlib.contextmanager
-def _searcher(
-    dataset: "Dataset",
-    index: Path | None,
-    model: str | None,
-    encoder: "EncoderOptions",
-    wanted: "BenchOptions",
-    progress: ProgressBar,
-) -> "Iterator[Searcher]":
-    """Give a searcher over the index asked for, or over one built for the occasion, with every dim and kind in it."""
-    from searchapp.bench.workspace import indexed, with_derived
-    from searchapp.cli.assemble import describe_model
-    from searchapp.encoders import load_encoder
-    from searchapp.index import open_index
-    from searchapp.search import Searcher, load_contract_encoder
-
-    if index is not None:
-        opened = open_index(index)
-        loaded = load_contract_encoder(opened, options=encoder, model=model)
-        with with_derived(opened, dims=wanted.dims, kinds=wanted.kinds) as complete:
-            yield Searcher(complete, loaded)
-        return
-    loaded = load_encoder(model, encoder)
-    note(describe_model(loaded.card, chosen=model is not None))
-    dims, kinds = wanted.dims or (loaded.card.dim,), wanted.kinds or ("flat",)
-    with indexed(dataset.corpus, loaded, dims=dims, kinds=kinds, progress=progress) as built:
-        yield Searcher(built, loaded)
-
-
-def _print(report: "Report") -> None:
-    """Print the cells as a table, a row each, and what must be known to read it."""
-    from rich.table import Table
-
-    judged = report.queries
-    typer.echo(
-        f"{report.dataset} {report.split}, {report.protocol}: {judged['evaluated']:,} queries, "
-        f"{report.documents:,} documents, {report.model}; gains {report.gains}, relevant: {report.relevant}"
+    job = Job(
+        path=dataset,
+        parts=parts,
+        split=split,
+        reading=read_options(typed),
+        index=index,
+        models=names,
+        encoder=EncoderOptions(revision, device, dtype, trust_remote_code, query_prompt, document_prompt),
+        runs=tuple(run or ()),
+        run_order=cast(Literal["rank", "score", "trec_eval"], run_order),
+        cache=None if no_cache else cache or "default",
     )
-    rows = [_cells(cell) for cell in report.cells]
-    width = console().width
-    names = list(rows[0])
-    while len(names) > LEAST and sum(_width(rows, name) + GAP for name in names) - GAP > width:
-        names.remove(next(name for name in reversed(names) if name in report.cells[0].evaluation.measures))
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    for name in names:
-        table.add_column(name, justify="left" if name == "kind" else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(row[name] for name in names))
-    console().print(table)
-    if hidden := len(report.cells[0].evaluation.measures) - sum(name in SHOWN for name in names):
-        typer.echo(f"{hidden} more measures with --json")
-    for line in report.notes:
-        typer.echo(f"note: {line}")
+    if task == "auto":
+        task = "retrieval" if parts is not None or dataset is None else recognise_task(dataset)
+    report: Report | PairwiseReport
+    with ProgressBar() as progress:
+        if task == "retrieval":
+            report = judge_retrieval(job, wanted, progress)
+        else:
+            report = judge_pairwise(job, cast(Literal["triplets", "pairs"], task), wanted, progress)
+    _show(report, as_json=as_json)
+    if out is not None:
+        from searchapp.bench.results import write_results
+
+        write_results(out, report, pictures=png)
+        note(f"kept in {out}; open {out / 'report.html'} in a browser")
 
 
-def _cells(cell: "Cell") -> dict[str, str]:
-    """Return one row of the table, by column."""
-    measures = cell.evaluation.measures
-    shown = [name for name in SHOWN if name in measures] or list(measures)
-    ties = {"ties@10": str(cell.ties[10])} if 10 in cell.ties else {}
-    return {
-        "dim": str(cell.dim),
-        "kind": cell.label,
-        **{name: f"{measures[name]:.4f}" for name in shown},
-        **ties,
-        "bytes": f"{cell.bytes_per_vector:,.0f}",
-        "queries/s": f"{cell.queries_per_second:,.0f}",
-    }
+def _three(corpus: str | None, queries: str | None, qrels: str | None) -> tuple[str, str, str] | None:
+    """Return all three or none of them; raise UsageError for less."""
+    if corpus and queries and qrels:
+        return corpus, queries, qrels
+    if corpus or queries or qrels:
+        raise UsageError("--corpus, --queries and --qrels go together; type all three, or name one DATASET folder")
+    return None
 
 
-def _width(rows: "list[dict[str, str]]", name: str) -> int:
-    return max(len(name), *(len(row[name]) for row in rows))
+def _baselines(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Cut the list of baselines; "none" is the empty one."""
+    chosen = () if text == "none" else options.split_list(text)
+    for name in chosen:
+        options.one_of("--baselines", name, (*known, "none"))
+    return chosen
+
+
+def _show(report: "Report | PairwiseReport", *, as_json: bool) -> None:
+    from searchapp.bench.report import Report
+    from searchapp.bench.stored import pairwise_to_json, report_to_json
+    from searchapp.cli.tables import print_pairwise, print_report
+
+    if isinstance(report, Report):
+        print_json(report_to_json(report)) if as_json else print_report(report)
+    else:
+        print_json(pairwise_to_json(report)) if as_json else print_pairwise(report)
+
+
+app.command("compare")(compare)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from searchapp import __version__
-from searchapp.cli.bench import bench
+from searchapp.cli.bench import app as bench
 from searchapp.cli.index import index
 from searchapp.cli.info import info
 from searchapp.cli.query import query
@@ -20,8 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (index, query, bench, info):
+for command in (index, query, info):
     app.command()(command)
+app.add_typer(bench, name="bench")
 
 
 def _print_version(wanted: bool) -> None:

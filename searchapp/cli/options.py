@@ -1,7 +1,8 @@
 """Options that several commands share, and how their texts become values."""
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 import typer
@@ -58,6 +59,45 @@ def refuse(reason: str, given: Mapping[str, object]) -> None:
     for option, value in given.items():
         if value not in (None, False):
             raise UsageError(f"{option} doesn't go with {reason}; leave one of them away")
+
+
+def one_of(option: str, value: str, choices: Iterable[str]) -> None:
+    """Raise UsageError, with the nearest choice first, unless the value is one of them.
+
+    >>> one_of("--task", "pairs", ("triplets", "pairs"))
+    """
+    names = list(choices)
+    if value not in names:
+        names.sort(key=lambda name: name not in difflib.get_close_matches(value, names, n=1))
+        raise UsageError(f"{option} is {value!r}; type {option} {f' or {option} '.join(names)}")
+
+
+def share(option: str, text: str) -> float:
+    """Read a share of one, as a per cent or a fraction; raise UsageError naming the option.
+
+    >>> share("--tolerance", "1%"), share("--tolerance", "0.05")
+    (0.01, 0.05)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)", text.strip())
+    value = float(match[1]) / (100 if match[2] else 1) if match else 1.0
+    if value >= 1:
+        raise UsageError(f"{option} is {text!r}, which is no share of the best; type it like: {option} 1%")
+    return value
+
+
+def size(option: str, text: str | None) -> int | None:
+    """Read a number of bytes; raise UsageError naming the option.
+
+    >>> size("--budget-bytes", "50MB"), size("--budget-bytes", "1024"), size("--budget-bytes", "1.5 GiB")
+    (50000000, 1024, 1610612736)
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(?:([kmgt])(i?))?b?", text.strip().lower())
+    if match is None:
+        raise UsageError(f"{option} is {text!r}, which is no size; type it like: {option} 50MB")
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** (" kmgt".index(match[2]) if match[2] else 0))
 
 
 def split_list(text: str | None) -> tuple[str, ...]:

@@ -134,6 +134,12 @@ class FaissIndex:
         return parameters, [selector]
 
 
+def count_threads() -> int:
+    """Return how many threads FAISS searches with."""
+    threads: int = _faiss().omp_get_max_threads()
+    return threads
+
+
 def _faiss() -> ModuleType:
     return require("faiss", extra="cpu")
 

@@ -138,6 +138,10 @@ class Index:
                 )
         return order(candidates, scores, len(rows), self.documents.ids)
 
+    def reads_vectors(self, setting: Setting = Setting()) -> bool:
+        """Tell whether such a search reads the stored full-width vectors too: for exact scores, or to rescore."""
+        return self._is_exact(self.choose(setting), setting)
+
     def verify(self) -> None:
         """Read every file and compare it with its checksum; raise IndexFolderError naming the first that differs."""
         for name, entry in self.manifest.files.items():

@@ -16,6 +16,8 @@ POINTS_PER_LIST = 39
 """FAISS's k-means warns below this many training points a centroid."""
 PQ_POINTS = 39 * 256
 """The same for a product quantiser of 8 bits."""
+PQ4_POINTS = 39 * 16
+"""The same for one of 4 bits."""
 AUTO_FLAT_NUMBERS = 50_000_000
 """Rows x dim up to which `auto` stays flat: 200 MB of float32, read for each query."""
 
@@ -79,6 +81,11 @@ def _pq_bytes(dim: int) -> int:
     return next(dim // width for width in (4, 5, 6, 8, 3, 2, 1) if dim % width == 0)
 
 
+def _pq_nibbles(dim: int) -> int:
+    """Choose the code width in 4-bit codes: one for every two dims, where that divides."""
+    return next(dim // width for width in (2, 3, 5, 1) if dim % width == 0)
+
+
 def _flat(rows: int, dim: int) -> Plan:
     del rows, dim
     return Plan("flat", "flat", "Flat")
@@ -101,12 +108,15 @@ def _ivf_pq(rows: int, dim: int) -> Plan:
     What the codes lose, rescoring gives back: with every list of Home Depot visited the codes alone keep 95 % of flat's
     nDCG@10, with 100 hits rescored all of it (benchmarks/ivf.py). A rotation would cost training and gain nothing; who
     searches without rescoring can name one: `OPQ48,IVF512,PQ48`.
+
+    A corpus too small to train 8 bits gets as many bytes of 4-bit codes, over half as many dims each.
     """
-    nlist, width = _lists(rows), _pq_bytes(dim)
+    nlist = _lists(rows)
+    code = f"PQ{_pq_bytes(dim)}" if rows >= PQ_POINTS else f"PQ{_pq_nibbles(dim)}x4"
     return Plan(
-        f"ivf{nlist}-pq{width}",
+        f"ivf{nlist}-{code.lower()}",
         "ivf-pq",
-        f"IVF{nlist},PQ{width}",
+        f"IVF{nlist},{code}",
         max(_sample(rows, nlist), min(rows, 2 * PQ_POINTS)),
         nlist,
         nprobe=_probes(nlist),
@@ -154,6 +164,6 @@ KINDS: dict[str, Kind] = {
         Kind("flat", "exact: every vector, float32", 1, _flat),
         Kind("sq8", "every vector, one byte a dim", 1, _sq8),
         Kind("ivf-flat", "the nearest lists, float32", 8 * POINTS_PER_LIST, _ivf_flat),
-        Kind("ivf-pq", "the nearest lists, product-quantised, rescored", PQ_POINTS, _ivf_pq),
+        Kind("ivf-pq", "the nearest lists, product-quantised, rescored", PQ4_POINTS, _ivf_pq),
     )
 }

@@ -1,15 +1,15 @@
 """The whole report against sentence-transformers' own evaluator: same model, same data, every number to 1e-6."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from searchapp.bench import BenchOptions, indexed, run_bench
 from searchapp.corpus import DatasetParts, open_dataset
 from searchapp.encoders import load_encoder
-from searchapp.search import Searcher
+from tests.bench.benching import PLAIN, bench
 
 DOCUMENTS, QUERIES = 600, 60
 PEER = {"accuracy@{}": (1, 3, 5, 10), "precision@{}": (1, 3, 5, 10), "recall@{}": (1, 3, 5, 10, 100)}
@@ -46,9 +46,8 @@ def test_the_whole_report_equals_sentence_transformers(real_data: Path, tmp_path
         from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 
         dataset = open_dataset(parts=_cut(real_data, tmp_path))
-        encoder = load_encoder("minilm")
-        with indexed(dataset.corpus, encoder, dims=(384, 96), kinds=("flat",)) as index:
-            report = run_bench(dataset, Searcher(index, encoder), options=BenchOptions())
+        options = replace(PLAIN, dims=(384, 96), kinds=("flat",))
+        report = bench(dataset, tmp_path / "cache", load_encoder("minilm"), options=options)
         model = SentenceTransformer(str(get_model_path()), device="cpu", model_kwargs={"dtype": torch.float32})
         documents = {document.doc_id: document.text for document in dataset.corpus.documents()}
         for cell in report.cells:
@@ -65,7 +64,7 @@ def test_the_whole_report_equals_sentence_transformers(real_data: Path, tmp_path
                 show_progress_bar=False,
             )
             theirs = evaluator(model)
-            binary = run_bench_binary(dataset, cell)
+            binary = judge_binary(dataset, cell)
             for name, cutoffs in PEER.items():
                 for cutoff in cutoffs:
                     key = name.format(cutoff)
@@ -75,7 +74,7 @@ def test_the_whole_report_equals_sentence_transformers(real_data: Path, tmp_path
             assert np.isfinite(list(binary.values())).all()
 
 
-def run_bench_binary(dataset: object, cell: object) -> dict[str, float]:
+def judge_binary(dataset: object, cell: object) -> dict[str, float]:
     """Judge the cell's own run with every positive grade made 1, which is all the peer can read."""
     from searchapp.metrics import evaluate
 

@@ -15,6 +15,8 @@ from searchapp.index.kinds import AUTO_FLAT_NUMBERS, Plan, plan_kind
         ("ivf-flat", 1_000_000, 64, Plan("ivf2048-flat", "ivf-flat", "IVF2048,Flat", 131_072, 2048, nprobe=512)),
         ("ivf-pq", 54_667, 384, Plan("ivf512-pq96", "ivf-pq", "IVF512,PQ96", 32_768, 512, nprobe=128, rescore=100)),
         ("ivf-pq", 10_000, 50, Plan("ivf256-pq10", "ivf-pq", "IVF256,PQ10", 10_000, 256, nprobe=64, rescore=100)),
+        ("ivf-pq", 5_183, 384, Plan("ivf128-pq192x4", "ivf-pq", "IVF128,PQ192x4", 5_183, 128, nprobe=32, rescore=100)),
+        ("ivf-pq", 9_983, 25, Plan("ivf128-pq5x4", "ivf-pq", "IVF128,PQ5x4", 9_983, 128, nprobe=32, rescore=100)),
         ("IVF64,PQ8x4fs", 5_000, 64, Plan("ivf64-pq8x4fs", "IVF64,PQ8x4fs", "IVF64,PQ8x4fs", 5_000, 64, nprobe=16)),
         ("HNSW32", 100, 64, Plan("hnsw32", "HNSW32", "HNSW32", 100)),
     ],
@@ -26,7 +28,7 @@ def test_numbers_follow_from_the_corpus(kind: str, rows: int, dim: int, expected
 @pytest.mark.parametrize(
     ("kind", "rows", "message"),
     [
-        ("ivf-pq", 9_983, r"9,983 documents are too few for kind ivf-pq, .* at least 9,984; type: --kind ivf-flat"),
+        ("ivf-pq", 623, r"623 documents are too few for kind ivf-pq, .* at least 624; type: --kind ivf-flat"),
         ("ivf-pq", 100, r"100 documents are too few for kind ivf-pq, .*; type: --kind flat"),
         ("ivf-flat", 311, r"311 documents are too few for kind ivf-flat, .* at least 312; type: --kind flat"),
         ("IVF100,Flat", 3_899, r"too few for IVF100,Flat, which trains on at least 3,900; type: --kind flat"),
