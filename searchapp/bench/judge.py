@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from searchapp.bench.plan import BenchOptions
 from searchapp.bench.report import Slice
-from searchapp.bench.runs import RankedRun
+from searchapp.bench.runs import RankedRun, Rowed
 from searchapp.bench.slices import cut_slices, measure_slices
 from searchapp.bench.stored import fingerprint
 from searchapp.corpus import Dataset
-from searchapp.index import NO_ROW, Index, Ranking
+from searchapp.errors import UsageError
+from searchapp.index import NO_ROW, Ranking
 from searchapp.index.vectors import Rows
 from searchapp.metrics import Evaluation, Interval, Judging, bootstrap_means, evaluate
 
@@ -69,6 +70,11 @@ class Judge:
         """Return the name of the primary measure."""
         return str(self.options.chosen_primary)
 
+    def check(self) -> None:
+        """Raise, before any work, what the options would fail with at the end: UsageError for a slice there isn't."""
+        if not self.sliced and (self.options.slices or self.options.named_slices):
+            raise UsageError("the slices asked for hold no query; name a field of the queries, or another --slice-file")
+
     def evaluate(self, run: RankedRun) -> Evaluation:
         """Judge a run by all measures."""
         return evaluate(run.rankings(), self.dataset.qrels, self.options.all_measures, judging=self.judging)
@@ -91,7 +97,7 @@ class Judge:
         """Return the measures of every slice asked for."""
         return measure_slices(per_query, query_ids, self.sliced)
 
-    def pools(self, index: Index) -> list[Rows]:
+    def pools(self, index: Rowed) -> list[Rows]:
         """Return, for each query, the rows of the documents it has judgments for."""
         places = index.documents.rows(doc_id for judged in self.dataset.qrels.values() for doc_id in judged)
         judged = [[places.get(doc_id) for doc_id in self.dataset.qrels[query_id]] for query_id in self.query_ids]

@@ -20,7 +20,8 @@ from searchapp.bench.notes import (
 from searchapp.bench.plan import BenchOptions
 from searchapp.bench.probe import Probe
 from searchapp.bench.report import Cell, Evidence, Model, Report
-from searchapp.bench.rows import baseline_cells, system_cell
+from searchapp.bench.rows import ListedDocuments, baseline_cells, system_cell
+from searchapp.bench.runs import Rowed
 from searchapp.bench.ship import choose
 from searchapp.bench.titles import collect_titles
 from searchapp.bench.workspace import Workspace
@@ -40,6 +41,8 @@ class _Gathered:
     """What the models gave so far."""
 
     models: list[Model]
+    rows: list[Cell]
+    """Baselines and other systems."""
     cells: list[Cell]
     notes: list[str]
     titles: dict[str, str]
@@ -63,16 +66,21 @@ def run_bench(
     nothing can be computed.
     """
     judge = Judge(dataset, options)
-    found = _Gathered([], [], [], {})
+    judge.check()
+    found = _Gathered([], [], [], [], {})
     with Probe() as probe:
         for number, context in enumerate(workspaces):
             with context as workspace:
                 _gather(found, judge, workspace, (cache, probe), progress)
                 if number == 0:
-                    found.cells += baseline_cells(judge, workspace.index, progress=progress)
-                titles = collect_titles(workspace.index, found.cells, dataset.qrels)
+                    _add_baselines(found, judge, workspace.index, progress)
+                titles = collect_titles(workspace.index, [*found.rows, *found.cells], dataset.qrels)
                 found.titles = {**titles, **found.titles}
-    found.cells += [system_cell(judge, name, run) for name, run in systems.items()]
+    if not found.models:
+        listed = ListedDocuments(dataset.corpus.documents())
+        found.documents = len(listed)
+        _add_baselines(found, judge, listed, progress)
+    found.rows += [system_cell(judge, name, run) for name, run in systems.items()]
     return _report(judge, _distinct(found, len(found.models)))
 
 
@@ -104,6 +112,12 @@ def _gather(
     found.notes += [*missing, *index_notes(judge.dataset, index)]
 
 
+def _add_baselines(found: _Gathered, judge: Judge, corpus: Rowed, progress: Progress) -> None:
+    cells, notes = baseline_cells(judge, corpus, progress=progress)
+    found.rows += cells
+    found.notes += notes
+
+
 def _distinct(found: _Gathered, models: int) -> _Gathered:
     """Put the model's name before the names of its cells where there are several models."""
     if models > 1:
@@ -111,6 +125,7 @@ def _distinct(found: _Gathered, models: int) -> _Gathered:
             cell if cell.model is None else replace(cell, name=f"{_slug(cell.model)}-{cell.name}")
             for cell in found.cells
         ]
+    found.cells = [*found.rows, *found.cells]
     names = [cell.name for cell in found.cells]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"two rows of the table would be called {twice[0]}; name other models, or rename a run's file")

@@ -1,16 +1,43 @@
 """A cell's run, held compactly: hits become records only when somebody looks at them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from searchapp.index import NO_ROW, Index, Ranking
+from searchapp.index import NO_ROW, Ranking
+from searchapp.index.vectors import Rows
 from searchapp.records import Hit
+
+
+class RowedDocuments(Protocol):
+    """Documents by row."""
+
+    def ids(self, rows: Rows) -> list[str]:
+        """Return the doc_ids of the given rows, in the given order."""
+        ...
+
+    def rows(self, doc_ids: Iterable[str]) -> dict[str, int]:
+        """Return the row of every given doc_id that is there."""
+        ...
+
+
+class Rowed(Protocol):
+    """What has documents by row: an index, or a corpus that was listed."""
+
+    def __len__(self) -> int:
+        """Return how many documents there are."""
+        ...
+
+    @property
+    def documents(self) -> RowedDocuments:
+        """Return the documents."""
+        ...
 
 
 class RankedRun(Mapping[str, Sequence[Hit]]):
@@ -62,7 +89,7 @@ class RankedRun(Mapping[str, Sequence[Hit]]):
         return slice(int(self._ends[place]), int(self._ends[place + 1]))
 
 
-def ranked_run(index: Index, query_ids: Sequence[str], rankings: Sequence[Ranking]) -> RankedRun:
+def ranked_run(index: Rowed, query_ids: Sequence[str], rankings: Sequence[Ranking]) -> RankedRun:
     """Return the run that rankings stand for; laid end to end they are in the order of the queries."""
     rows = [row[row != NO_ROW] for ranking in rankings for row in ranking.rows]
     scores = [

@@ -68,7 +68,8 @@ def one_of(option: str, value: str, choices: Iterable[str]) -> None:
     """
     names = list(choices)
     if value not in names:
-        names.sort(key=lambda name: name not in difflib.get_close_matches(value, names, n=1))
+        near = difflib.get_close_matches(value, names, n=1)
+        names.sort(key=lambda name: name not in near)
         raise UsageError(f"{option} is {value!r}; type {option} {f' or {option} '.join(names)}")
 
 

@@ -1,6 +1,5 @@
 """The matrix: right numbers for every protocol, counts of what is left out, and one embedding for all cells."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
