@@ -1,7 +1,7 @@
 """The judge of one bench: one data set, one set of measures, one protocol, the same for every system."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,10 +11,9 @@ import numpy.typing as npt
 from searchapp.bench.plan import BenchOptions
 from searchapp.bench.report import Slice
 from searchapp.bench.runs import RankedRun, Rowed
-from searchapp.bench.slices import cut_slices, measure_slices
+from searchapp.bench.slices import Slices, cut_slices, measure_slices
 from searchapp.bench.stored import fingerprint
 from searchapp.corpus import Dataset
-from searchapp.errors import UsageError
 from searchapp.index import NO_ROW, Ranking
 from searchapp.index.vectors import Rows
 from searchapp.metrics import Evaluation, Interval, Judging, bootstrap_means, evaluate
@@ -24,10 +23,19 @@ PerQuery = Mapping[str, npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Judge:
-    """A data set and how its hits are judged. Makes the same numbers for every system."""
+    """A data set and how its hits are judged. Makes the same numbers for every system.
+
+    Raises UsageError for a slice that can't be cut.
+    """
 
     dataset: Dataset
     options: BenchOptions
+    sliced: Slices = field(init=False)
+    """The slices asked for: by -> value -> query ids."""
+
+    def __post_init__(self) -> None:
+        sliced = cut_slices(self.dataset.queries, self.options.slices, self.options.named_slices)
+        object.__setattr__(self, "sliced", sliced)
 
     @cached_property
     def judging(self) -> Judging:
@@ -70,11 +78,6 @@ class Judge:
         """Return the name of the primary measure."""
         return str(self.options.chosen_primary)
 
-    def check(self) -> None:
-        """Raise, before any work, what the options would fail with at the end: UsageError for a slice there isn't."""
-        if not self.sliced and (self.options.slices or self.options.named_slices):
-            raise UsageError("the slices asked for hold no query; name a field of the queries, or another --slice-file")
-
     def evaluate(self, run: RankedRun) -> Evaluation:
         """Judge a run by all measures."""
         return evaluate(run.rankings(), self.dataset.qrels, self.options.all_measures, judging=self.judging)
@@ -87,11 +90,6 @@ class Judge:
     def intervals(self, per_query: PerQuery) -> dict[str, Interval]:
         """Return 95 % bounds of the means."""
         return bootstrap_means(per_query)
-
-    @cached_property
-    def sliced(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """Return the slices asked for: by -> value -> query ids. Raises UsageError for one that can't be cut."""
-        return cut_slices(self.dataset.queries, self.options.slices, self.options.named_slices)
 
     def slices(self, per_query: PerQuery, query_ids: tuple[str, ...]) -> tuple[Slice, ...]:
         """Return the measures of every slice asked for."""

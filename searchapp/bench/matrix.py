@@ -66,7 +66,6 @@ def run_bench(
     nothing can be computed.
     """
     judge = Judge(dataset, options)
-    judge.check()
     found = _Gathered([], [], [], [], {})
     with Probe() as probe:
         for number, context in enumerate(workspaces):

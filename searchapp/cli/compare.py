@@ -102,7 +102,8 @@ def compare(
         changed=changed,
     )
     failures = judge_gate(report, conditions, strict=strict)
-    for line in (*report.notes, *gate_notes(report, conditions)):
+    passed = [] if strict else [one for one in conditions if one not in {failure.condition for failure in failures}]
+    for line in (*report.notes, *gate_notes(report, passed)):
         note(f"note: {line}")
     if as_json:
         gate = {

@@ -1,0 +1,399 @@
+"""Comparisons: systems held against a baseline on the same queries, with what chance alone would have done."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from searchapp import __version__
+from searchapp.bench.report import Cell, Evidence, Json, Report
+from searchapp.bench.stored import read_results
+from searchapp.corpus.runs import Order, read_run
+from searchapp.errors import InputError, MeasureError, UsageError
+from searchapp.layout import BENCH
+from searchapp.metrics import DEFAULT_MEASURES, Judging, Measure, evaluate
+from searchapp.metrics.comparison import SAME, Comparison, compare_paired, holm
+from searchapp.records import Hit
+
+MATTERING = ("nDCG@10", "nDCG"), ("RR@10",), ("AP@100",), ("accuracy@1",), ("recall@100",)
+"""The measures that are compared unless others are asked for: the first of each group that all sides have."""
+SHOWN_HITS = 10
+"""How long the lists of hits of a changed query are, where the primary measure has no cutoff."""
+NAMED = 3
+"""How many ids an error names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """One test: a system held against the baseline by one measure; `p_holm` is corrected for all rows of the table."""
+
+    baseline: str
+    system: str
+    measure: str
+    comparison: Comparison
+    p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShownHit:
+    """A hit as a person reads it; `grade` is None where nobody judged it."""
+
+    rank: int
+    doc_id: str
+    title: str
+    grade: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A query whose primary measure changed, and the hits it had before (the baseline's) and after (the system's)."""
+
+    baseline: str
+    system: str
+    query_id: str
+    text: str
+    before: float
+    after: float
+    hits_before: tuple[ShownHit, ...]
+    hits_after: tuple[ShownHit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonReport:
+    """All rows of one comparison and what they have in common."""
+
+    frame: Report
+    """The baseline's report: data set, protocol and judging are the same on all sides."""
+    primary: str
+    """The measure whose changes are listed."""
+    queries: int
+    rows: tuple[ComparedRow, ...]
+    changed: tuple[Changed, ...]
+    """Of each pair the queries that changed most, the largest change first."""
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the report as plain JSON."""
+        return {
+            "format": "searchapp-comparison",
+            "format_version": 1,
+            "searchapp": __version__,
+            **{name: getattr(self.frame, name) for name in ("dataset", "split", "protocol", "relevant")},
+            "gains": self.frame.judging.gains.name,
+            "labels": list(self.frame.evidence.labels),
+            "primary": self.primary,
+            "queries": self.queries,
+            "rows": [_row_to_json(row) for row in self.rows],
+            "changed": [asdict(one) for one in self.changed],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One thing to compare: a bench's results, or one cell of them."""
+
+    text: str
+    """As it was typed."""
+    report: Report
+    cell: str | None = None
+    """The cell that was named; None for all of the report."""
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the cell that was named, or all. Raises UsageError if the report lacks it."""
+        found = tuple(cell for cell in self.report.cells if self.cell in (None, cell.name))
+        if not found:
+            raise UsageError(f"{self.text}: there is no cell {self.cell!r}; there are: {_list(self.report.cells)}")
+        return found
+
+    def name(self, cell: Cell) -> str:
+        """Return what a cell is called in the table."""
+        return f"{self.text}:{cell.name}" if self.cell is None else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class RunOperand:
+    """Another one: a run that isn't judged yet."""
+
+    text: str
+    run: Mapping[str, Sequence[Hit]]
+
+
+_Pair = tuple[Operand, Cell, Operand, Cell]
+
+
+def open_operand(text: str, *, order: Order = "rank") -> Operand | RunOperand:
+    """Open `FOLDER` (all cells of a bench's results), `FOLDER:CELL`, or a TREC run file, its hits in this `order`.
+
+    Raises UsageError where nothing of that name is there or the folder lacks the cell; InputError where it can't be
+    read, or holds triplets or scored pairs, which have no values per query.
+    """
+    if Path(text).is_file() and Path(text).name != BENCH.marker:
+        return RunOperand(text, read_run(text, order=order))
+    for end in (len(text), *(place for place, letter in enumerate(text) if letter == ":")):
+        folder = Path(text[:end].removesuffix(BENCH.marker))
+        if text[:end] and folder.is_dir():
+            report = read_results(folder)
+            if not isinstance(report, Report):
+                raise InputError(
+                    f"{folder} holds {report.task}, not queries with hits; name the results of a bench of retrieval"
+                )
+            return Operand(text.rstrip("/"), report, text[end + 1 :] or None)
+    raise UsageError(
+        f"there is nothing at {text}; name a folder that searchapp bench --out made, FOLDER:CELL, or a TREC run file"
+    )
+
+
+def compare_results(
+    operands: Sequence[Operand | RunOperand],
+    *,
+    measures: Sequence[str] = (),
+    also: Sequence[str] = (),
+    judged_by: Report | None = None,
+    changed: int = 5,
+) -> ComparisonReport:
+    """Hold every operand but the first against the first, the baseline, on the same queries.
+
+    Two folders are compared cell by cell where the names are the same, or, if each has but one cell, these two; one
+    system (a run, `FOLDER:CELL`) and a folder, with every cell of the folder. Baselines (bm25, random) are compared
+    where they are named. Runs are judged as the first folder among the operands is, or as `judged_by` (see `judge_by`)
+    is. Without `measures`, the ones that matter most are taken; `also` come on top. p is corrected (Holm) for all rows
+    together. `changed` queries are listed for each pair.
+
+    Raises UsageError for fewer than two operands, a cell that isn't there, sides that don't belong together (another
+    protocol, other gains, thresholds, rules, queries or judgments) and where there are no two cells to compare;
+    MeasureError for a measure that one side lacks.
+    """
+    if len(operands) < 2:
+        raise UsageError(
+            f"found {len(operands)} to compare, expected a baseline and at least one other; "
+            "type: searchapp bench compare runs/before runs/after"
+        )
+    notes: list[str] = []
+    wanted, required = ([str(Measure.parse(text)) for text in texts] for texts in (measures, also))
+    frame = _frame(operands, judged_by)
+    held = list(frame.cells[0].per_query) if frame.cells else list(map(str, DEFAULT_MEASURES))
+    judged = list(dict.fromkeys([*(wanted or held), *required]))
+    first, *others = (one if isinstance(one, Operand) else _judge(one, frame, judged, notes=notes) for one in operands)
+    for other in others:
+        _check_comparable(first, other, notes)
+    pairs = [pair for other in others for pair in _pair_up(first, other, notes)]
+    for pair in pairs:
+        _check_queries(pair)
+    names = _chosen(wanted, required, pairs)
+    primary = first.report.primary if first.report.primary in names else names[0]
+    return ComparisonReport(
+        frame=first.report,
+        primary=primary,
+        queries=len(pairs[0][1].query_ids),
+        rows=_rows(pairs, names),
+        changed=tuple(one for pair in pairs for one in _changed(pair, primary=primary, most=changed)),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def judge_by(name: str, qrels: Mapping[str, Mapping[str, int]], judging: Judging = Judging()) -> Report:
+    """Return a report without cells, for `compare_results` to judge runs by where there is no results folder."""
+    relevant, primary, evidence = f"grade >= {judging.threshold}", MATTERING[0][0], Evidence(queries={}, qrels=qrels)
+    return Report(name, "", "full-corpus", judging, relevant, primary, 0, {}, {}, (), (), evidence)
+
+
+def _frame(operands: Sequence[Operand | RunOperand], judged_by: Report | None) -> Report:
+    """Return the report that runs are judged like."""
+    stored = next((operand for operand in operands if isinstance(operand, Operand)), None)
+    if judged_by is not None and stored is not None:
+        raise UsageError(
+            f"{judged_by.dataset} was given to judge runs by, but {stored.text} has judgments of its own; "
+            "leave --qrels, --gains and --threshold away"
+        )
+    frame = stored.report if stored is not None else judged_by
+    if frame is None:
+        raise UsageError(f"{operands[0].text} is a run, and nothing says what is relevant; add --qrels FILE")
+    return frame
+
+
+def _judge(operand: RunOperand, frame: Report, measures: Sequence[str], *, notes: list[str]) -> Operand:
+    """Return a run as the only cell of a report, judged as `frame` is."""
+    text, run, qrels = operand.text, operand.run, frame.evidence.qrels
+    hits = ((query_id, hit.doc_id) for query_id, found in run.items() if query_id in qrels for hit in found)
+    unjudged = next(((query_id, doc_id) for query_id, doc_id in hits if doc_id not in qrels[query_id]), None)
+    if frame.protocol == "judged-pool" and unjudged is not None:
+        raise UsageError(
+            f"{frame.dataset} was judged judged-pool, which ranks judged documents only, but {text} ranks others too "
+            f"(such as {unjudged[1]!r} for query {unjudged[0]!r}), as full-corpus does; compare results of one protocol"
+        )
+    if frame.protocol == "full-corpus" and frame.documents and unjudged is None:
+        notes.append(f"{text}: every hit is judged; if it ranks judged documents only, its numbers are too high here")
+    rankings = {query_id: [hit.doc_id for hit in found] for query_id, found in run.items()}
+    result = evaluate(rankings, qrels, measures, judging=frame.judging)
+    notes.extend(f"{text}: {note}" for note in result.notes)
+    cell = Cell(text, None, None, "run", None, 0, result.query_ids, result.per_query, {}, run, {})
+    return Operand(text, replace(frame, cells=(cell,), ship=None), cell=cell.name)
+
+
+def _check_comparable(one: Operand, other: Operand, notes: list[str]) -> None:
+    """Raise UsageError unless two sides count the same thing."""
+    left, right = one.report, other.report
+    a, b = left.judging, right.judging
+    for what, here, there, option in (
+        ("protocol", left.protocol, right.protocol, "--protocol"),
+        ("gains", _gains(a), _gains(b), "--gains"),
+        ("relevance threshold", a.threshold, b.threshold, "--threshold"),
+        ("rule for queries without a relevant document", a.no_relevant, b.no_relevant, "--no-relevant"),
+        ("rule to drop a hit with the query's own id", a.drop_self, b.drop_self, "--drop-self"),
+    ):
+        if here != there:
+            raise UsageError(
+                f"{one.text} and {other.text} can't be compared: the {what} is {here} in the first and {there} in the "
+                f"second; run one of the benches again with the same {option}"
+            )
+    differing = {part for part, here in left.fingerprints.items() if right.fingerprints.get(part, here) != here}
+    for part, noun in (("queries", "queries"), ("qrels", "judgments")):
+        if part in differing:
+            raise UsageError(
+                f"{one.text} and {other.text} can't be compared: the {noun} of {_source(left)} and {_source(right)} "
+                "are not the same; run one of the benches again on the data of the other"
+            )
+    if "corpus" in differing:
+        notes.append(f"{one.text} and {other.text} searched different corpora: other documents, or another --text")
+
+
+def _gains(judging: Judging) -> str:
+    table = judging.gains.by_grade
+    return "linear" if table is None else ", ".join(f"{gain:g}" for gain in table)
+
+
+def _source(report: Report) -> str:
+    return f"{report.dataset} {report.split} ({len(report.evidence.qrels):,} queries)"
+
+
+def _list(cells: Sequence[Cell]) -> str:
+    return ", ".join(cell.name for cell in cells)
+
+
+def _pair_up(one: Operand, other: Operand, notes: list[str]) -> list[_Pair]:
+    """Return the pairs of cells to compare. Raises UsageError where there are none."""
+    left, right = _candidates(one, notes), _candidates(other, notes)
+    if one.cell is None and other.cell is None and len(left) + len(right) > 2:
+        pairs = [(one, before, other, after) for before in left for after in right if before.name == after.name]
+        matched = {before.name for _, before, _, _ in pairs}
+        if not matched:
+            raise UsageError(
+                f"{one.text} and {other.text} have no cell of the same name: the first has {_list(left)}, the second "
+                f"{_list(right)}; name one of each: {one.text}:{left[0].name} {other.text}:{right[0].name}"
+            )
+        for side, cells in ((one, left), (other, right)):
+            if alone := [cell for cell in cells if cell.name not in matched]:
+                notes.append(f"only in {side.text}, so not compared: {_list(alone)}")
+        return pairs
+    return [(one, before, other, after) for before in left for after in right]
+
+
+def _candidates(side: Operand, notes: list[str]) -> tuple[Cell, ...]:
+    """Return the cells that were named, or those of a folder that are no baselines, if it has any."""
+    cells = tuple(cell for cell in side.cells if not cell.is_baseline)
+    if side.cell is not None or not cells:
+        return side.cells
+    if left_out := [cell for cell in side.cells if cell.is_baseline]:
+        notes.append(f"compared only where it is named ({side.text}:{left_out[0].name}): {_list(left_out)}")
+    return cells
+
+
+def _check_queries(pair: _Pair) -> None:
+    """Raise UsageError unless both means are over the same queries."""
+    one, before, other, after = pair
+    left, right = set(before.query_ids), set(after.query_ids)
+    if left != right:
+        odd = ", ".join(sorted(left ^ right)[:NAMED])
+        raise UsageError(
+            f"{one.name(before)} has {len(left)} queries in its means, {other.name(after)} {len(right)}, and "
+            f"{len(left ^ right)} of them are in one only (such as {odd}); run one bench again on the same queries"
+        )
+
+
+def _chosen(wanted: Sequence[str], required: Sequence[str], pairs: Sequence[_Pair]) -> list[str]:
+    """Return the measures to compare by; all sides have them."""
+    sides = {side.name(cell): cell.per_query for pair in pairs for side, cell in (pair[:2], pair[2:])}
+    common = [name for name in pairs[0][1].per_query if all(name in held for held in sides.values())]
+    for name in (*wanted, *required):
+        if lacking := [side for side, held in sides.items() if name not in held]:
+            having = next((f"{side} was" for side, held in sides.items() if name in held), "neither was the other")
+            raise MeasureError(
+                f"{lacking[0]} was not measured by {name}, {having}; choose --measures that all sides have "
+                f"({', '.join(common) or 'none'}), or run the bench again with --measures {name}"
+            )
+    primary = pairs[0][0].report.primary
+    groups = [(primary, *chain(*(group for group in MATTERING if primary in group)))]
+    groups += [group for group in MATTERING if primary not in group]
+    found = [next((name for name in group if name in common), None) for group in groups]
+    names = list(wanted) or [name for name in found if name is not None] or common[:1]
+    if not common:
+        first, second = list(sides)[:2]
+        raise MeasureError(f"{first} and {second} have no measure in common; run one bench again with other --measures")
+    return list(dict.fromkeys([*names, *required]))
+
+
+def _rows(pairs: Sequence[_Pair], names: Sequence[str]) -> tuple[ComparedRow, ...]:
+    rows = []
+    for one, before, other, after in pairs:
+        order = _order(before, after)
+        for name in names:
+            comparison = compare_paired(before.per_query[name], after.per_query[name][order])
+            rows.append(ComparedRow(one.name(before), other.name(after), name, comparison, comparison.p))
+    adjusted = holm([row.comparison.p for row in rows])
+    return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
+
+
+def _order(before: Cell, after: Cell) -> list[int]:
+    """Return where the queries of one cell are in the other."""
+    rows = {query_id: row for row, query_id in enumerate(after.query_ids)}
+    return [rows[query_id] for query_id in before.query_ids]
+
+
+def _changed(pair: _Pair, *, primary: str, most: int) -> list[Changed]:
+    """Return the queries whose primary measure changed most, larger changes first, then in the order of the queries."""
+    one, before, other, after = pair
+    old, new = before.per_query[primary], after.per_query[primary][_order(before, after)]
+    size = np.abs(new - old)
+    texts = {**other.report.evidence.queries, **one.report.evidence.queries}
+    return [
+        Changed(
+            one.name(before),
+            other.name(after),
+            query_id,
+            texts.get(query_id, ""),
+            before=float(old[row]),
+            after=float(new[row]),
+            hits_before=_shown(pair, before, query_id, primary),
+            hits_after=_shown(pair, after, query_id, primary),
+        )
+        for row in np.argsort(-size, kind="stable")[:most].tolist()
+        for query_id in before.query_ids[row : row + 1]
+        if size[row] > SAME
+    ]
+
+
+def _shown(pair: _Pair, cell: Cell, query_id: str, primary: str) -> tuple[ShownHit, ...]:
+    """Return the hits of a query that its primary measure looks at, ten at most."""
+    one, other = pair[0].report, pair[2].report
+    titles = (one.evidence.titles, other.evidence.titles)
+    grades = one.evidence.qrels.get(query_id, {})
+    found = [hit for hit in cell.run.get(query_id, ()) if not (one.judging.drop_self and hit.doc_id == query_id)]
+    depth = min(Measure.parse(primary).cutoff or SHOWN_HITS, SHOWN_HITS)
+    return tuple(
+        ShownHit(rank, hit.doc_id, next((t[hit.doc_id] for t in titles if hit.doc_id in t), ""), grades.get(hit.doc_id))
+        for rank, hit in enumerate(found[:depth], 1)
+    )
+
+
+def _row_to_json(row: ComparedRow) -> dict[str, Json]:
+    """Return a row as plain JSON, which has no infinity: null stands for it."""
+    numbers = {
+        name: None if value in (math.inf, -math.inf) else value for name, value in asdict(row.comparison).items()
+    }
+    names = {"baseline": row.baseline, "system": row.system, "measure": row.measure}
+    return {**names, **numbers, "interval": list(row.comparison.interval), "p_holm": row.p_holm}
