@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from searchapp.bench.as_json import cell_to_json
 from searchapp.bench.report import Cell
 from searchapp.bench.runs import RankedRun, read_ranked_run
-from searchapp.bench.stored import cell_from_json, cell_to_json, read_per_query, write_per_query
+from searchapp.bench.stored import cell_from_json, read_per_query, write_per_query
 from searchapp.build import Progress
 from searchapp.index.vectors import Vectors
 from searchapp.layout import CELL, committing_folder, replacing_file

@@ -1,29 +1,30 @@
 """Comparisons: systems held against a baseline on the same queries, with what chance alone would have done."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
 from searchapp import __version__
-from searchapp.bench.report import Cell, Evidence, Json, Report
-from searchapp.bench.stored import read_results
-from searchapp.corpus.runs import Order, read_run
-from searchapp.errors import InputError, MeasureError, UsageError
-from searchapp.layout import BENCH
-from searchapp.metrics import DEFAULT_MEASURES, Judging, Measure, evaluate
+from searchapp.bench.operands import (
+    MATTERING,
+    NAMED,
+    Operand,
+    RunOperand,
+    describe_source,
+    find_frame,
+    judge_operand,
+    list_cells,
+)
+from searchapp.bench.report import Cell, Json, Report
+from searchapp.errors import MeasureError, UsageError
+from searchapp.metrics import DEFAULT_MEASURES, Judging, Measure
 from searchapp.metrics.comparison import SAME, Comparison, compare_paired, holm
-from searchapp.records import Hit
 
-MATTERING = ("nDCG@10", "nDCG"), ("RR@10",), ("AP@100",), ("accuracy@1",), ("recall@100",)
-"""The measures that are compared unless others are asked for: the first of each group that all sides have."""
 SHOWN_HITS = 10
 """How long the lists of hits of a changed query are, where the primary measure has no cutoff."""
-NAMED = 3
-"""How many ids an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,60 +93,7 @@ class ComparisonReport:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """One thing to compare: a bench's results, or one cell of them."""
-
-    text: str
-    """As it was typed."""
-    report: Report
-    cell: str | None = None
-    """The cell that was named; None for all of the report."""
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """Return the cell that was named, or all. Raises UsageError if the report lacks it."""
-        found = tuple(cell for cell in self.report.cells if self.cell in (None, cell.name))
-        if not found:
-            raise UsageError(f"{self.text}: there is no cell {self.cell!r}; there are: {_list(self.report.cells)}")
-        return found
-
-    def name(self, cell: Cell) -> str:
-        """Return what a cell is called in the table."""
-        return f"{self.text}:{cell.name}" if self.cell is None else self.text
-
-
-@dataclass(frozen=True, slots=True)
-class RunOperand:
-    """Another one: a run that isn't judged yet."""
-
-    text: str
-    run: Mapping[str, Sequence[Hit]]
-
-
 _Pair = tuple[Operand, Cell, Operand, Cell]
-
-
-def open_operand(text: str, *, order: Order = "rank") -> Operand | RunOperand:
-    """Open `FOLDER` (all cells of a bench's results), `FOLDER:CELL`, or a TREC run file, its hits in this `order`.
-
-    Raises UsageError where nothing of that name is there or the folder lacks the cell; InputError where it can't be
-    read, or holds triplets or scored pairs, which have no values per query.
-    """
-    if Path(text).is_file() and Path(text).name != BENCH.marker:
-        return RunOperand(text, read_run(text, order=order))
-    for end in (len(text), *(place for place, letter in enumerate(text) if letter == ":")):
-        folder = Path(text[:end].removesuffix(BENCH.marker))
-        if text[:end] and folder.is_dir():
-            report = read_results(folder)
-            if not isinstance(report, Report):
-                raise InputError(
-                    f"{folder} holds {report.task}, not queries with hits; name the results of a bench of retrieval"
-                )
-            return Operand(text.rstrip("/"), report, text[end + 1 :] or None)
-    raise UsageError(
-        f"there is nothing at {text}; name a folder that searchapp bench --out made, FOLDER:CELL, or a TREC run file"
-    )
 
 
 def compare_results(
@@ -175,10 +123,12 @@ def compare_results(
         )
     notes: list[str] = []
     wanted, required = ([str(Measure.parse(text)) for text in texts] for texts in (measures, also))
-    frame = _frame(operands, judged_by)
+    frame = find_frame(operands, judged_by)
     held = list(frame.cells[0].per_query) if frame.cells else list(map(str, DEFAULT_MEASURES))
     judged = list(dict.fromkeys([*(wanted or held), *required]))
-    first, *others = (one if isinstance(one, Operand) else _judge(one, frame, judged, notes=notes) for one in operands)
+    first, *others = (
+        one if isinstance(one, Operand) else judge_operand(one, frame, judged, notes=notes) for one in operands
+    )
     for other in others:
         _check_comparable(first, other, notes)
     pairs = [pair for other in others for pair in _pair_up(first, other, notes)]
@@ -194,45 +144,6 @@ def compare_results(
         changed=tuple(one for pair in pairs for one in _changed(pair, primary=primary, most=changed)),
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def judge_by(name: str, qrels: Mapping[str, Mapping[str, int]], judging: Judging = Judging()) -> Report:
-    """Return a report without cells, for `compare_results` to judge runs by where there is no results folder."""
-    relevant, primary, evidence = f"grade >= {judging.threshold}", MATTERING[0][0], Evidence(queries={}, qrels=qrels)
-    return Report(name, "", "full-corpus", judging, relevant, primary, 0, {}, {}, (), (), evidence)
-
-
-def _frame(operands: Sequence[Operand | RunOperand], judged_by: Report | None) -> Report:
-    """Return the report that runs are judged like."""
-    stored = next((operand for operand in operands if isinstance(operand, Operand)), None)
-    if judged_by is not None and stored is not None:
-        raise UsageError(
-            f"{judged_by.dataset} was given to judge runs by, but {stored.text} has judgments of its own; "
-            "leave --qrels, --gains and --threshold away"
-        )
-    frame = stored.report if stored is not None else judged_by
-    if frame is None:
-        raise UsageError(f"{operands[0].text} is a run, and nothing says what is relevant; add --qrels FILE")
-    return frame
-
-
-def _judge(operand: RunOperand, frame: Report, measures: Sequence[str], *, notes: list[str]) -> Operand:
-    """Return a run as the only cell of a report, judged as `frame` is."""
-    text, run, qrels = operand.text, operand.run, frame.evidence.qrels
-    hits = ((query_id, hit.doc_id) for query_id, found in run.items() if query_id in qrels for hit in found)
-    unjudged = next(((query_id, doc_id) for query_id, doc_id in hits if doc_id not in qrels[query_id]), None)
-    if frame.protocol == "judged-pool" and unjudged is not None:
-        raise UsageError(
-            f"{frame.dataset} was judged judged-pool, which ranks judged documents only, but {text} ranks others too "
-            f"(such as {unjudged[1]!r} for query {unjudged[0]!r}), as full-corpus does; compare results of one protocol"
-        )
-    if frame.protocol == "full-corpus" and frame.documents and unjudged is None:
-        notes.append(f"{text}: every hit is judged; if it ranks judged documents only, its numbers are too high here")
-    rankings = {query_id: [hit.doc_id for hit in found] for query_id, found in run.items()}
-    result = evaluate(rankings, qrels, measures, judging=frame.judging)
-    notes.extend(f"{text}: {note}" for note in result.notes)
-    cell = Cell(text, None, None, "run", None, 0, result.query_ids, result.per_query, {}, run, {})
-    return Operand(text, replace(frame, cells=(cell,), ship=None), cell=cell.name)
 
 
 def _check_comparable(one: Operand, other: Operand, notes: list[str]) -> None:
@@ -254,9 +165,10 @@ def _check_comparable(one: Operand, other: Operand, notes: list[str]) -> None:
     differing = {part for part, here in left.fingerprints.items() if right.fingerprints.get(part, here) != here}
     for part, noun in (("queries", "queries"), ("qrels", "judgments")):
         if part in differing:
+            sources = f"{describe_source(left)} and {describe_source(right)}"
             raise UsageError(
-                f"{one.text} and {other.text} can't be compared: the {noun} of {_source(left)} and {_source(right)} "
-                "are not the same; run one of the benches again on the data of the other"
+                f"{one.text} and {other.text} can't be compared: the {noun} of {sources} are not the same; "
+                "run one of the benches again on the data of the other"
             )
     if "corpus" in differing:
         notes.append(f"{one.text} and {other.text} searched different corpora: other documents, or another --text")
@@ -267,14 +179,6 @@ def _gains(judging: Judging) -> str:
     return "linear" if table is None else ", ".join(f"{gain:g}" for gain in table)
 
 
-def _source(report: Report) -> str:
-    return f"{report.dataset} {report.split} ({len(report.evidence.qrels):,} queries)"
-
-
-def _list(cells: Sequence[Cell]) -> str:
-    return ", ".join(cell.name for cell in cells)
-
-
 def _pair_up(one: Operand, other: Operand, notes: list[str]) -> list[_Pair]:
     """Return the pairs of cells to compare. Raises UsageError where there are none."""
     left, right = _candidates(one, notes), _candidates(other, notes)
@@ -283,12 +187,13 @@ def _pair_up(one: Operand, other: Operand, notes: list[str]) -> list[_Pair]:
         matched = {before.name for _, before, _, _ in pairs}
         if not matched:
             raise UsageError(
-                f"{one.text} and {other.text} have no cell of the same name: the first has {_list(left)}, the second "
-                f"{_list(right)}; name one of each: {one.text}:{left[0].name} {other.text}:{right[0].name}"
+                f"{one.text} and {other.text} have no cell of the same name: the first has {list_cells(left)}, "
+                f"the second {list_cells(right)}; name one of each: {one.text}:{left[0].name} "
+                f"{other.text}:{right[0].name}"
             )
         for side, cells in ((one, left), (other, right)):
             if alone := [cell for cell in cells if cell.name not in matched]:
-                notes.append(f"only in {side.text}, so not compared: {_list(alone)}")
+                notes.append(f"only in {side.text}, so not compared: {list_cells(alone)}")
         return pairs
     return [(one, before, other, after) for before in left for after in right]
 
@@ -299,7 +204,7 @@ def _candidates(side: Operand, notes: list[str]) -> tuple[Cell, ...]:
     if side.cell is not None or not cells:
         return side.cells
     if left_out := [cell for cell in side.cells if cell.is_baseline]:
-        notes.append(f"compared only where it is named ({side.text}:{left_out[0].name}): {_list(left_out)}")
+        notes.append(f"compared only where it is named ({side.text}:{left_out[0].name}): {list_cells(left_out)}")
     return cells
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from searchapp.bench.fingerprint import fingerprint
 from searchapp.bench.plan import BenchOptions
 from searchapp.bench.report import Slice
 from searchapp.bench.runs import RankedRun, Rowed
 from searchapp.bench.slices import Slices, cut_slices, measure_slices
-from searchapp.bench.stored import fingerprint
 from searchapp.corpus import Dataset
 from searchapp.index import NO_ROW, Ranking
 from searchapp.index.vectors import Rows

@@ -1,9 +1,8 @@
-"""Reports as JSON and as files: what `--json` prints, what `--out` and the cache keep, and how it is read again."""
+"""Reports read again: from the folder that `--out` kept, and cells from the cache."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from searchapp import __version__
+from searchapp.bench.as_json import FORMAT_VERSION
 from searchapp.bench.report import (
     Cell,
     Cost,
     Evidence,
-    Json,
     Latency,
     Loss,
     Model,
@@ -31,103 +29,9 @@ from searchapp.corpus import read_qrels, read_run
 from searchapp.errors import InputError
 from searchapp.layout import BENCH
 from searchapp.metrics import Gains, Interval, Judging
+from searchapp.records import Hit
 
-FORMAT_VERSION = 1
 QRELS, QUERIES, TITLES = "qrels.trec", "queries.jsonl", "titles.jsonl"
-_LATENCY = ("p50", "p95", "p99")
-
-
-def report_to_json(report: Report) -> dict[str, Json]:
-    """Return a report as results.json holds it; the measures of a cell are a flat map of numbers."""
-    gains = report.judging.gains
-    return {
-        "format": BENCH.name,
-        "format_version": FORMAT_VERSION,
-        "searchapp": __version__,
-        "task": "retrieval",
-        "dataset": report.dataset,
-        "split": report.split,
-        "protocol": report.protocol,
-        "gains": gains.name,
-        "gains_by_grade": None if gains.by_grade is None else list(gains.by_grade),
-        "threshold": report.judging.threshold,
-        "relevant": report.relevant,
-        "no_relevant": report.judging.no_relevant,
-        "drop_self": report.judging.drop_self,
-        "primary": report.primary,
-        "documents": report.documents,
-        "queries": dict(report.counts),
-        "fingerprints": dict(report.fingerprints),
-        "labels": list(report.evidence.labels),
-        "models": [asdict(model) for model in report.models],
-        "machine": dict(report.machine),
-        "notes": list(report.notes),
-        "ship": None if report.ship is None else _ship_to_json(report.ship),
-        "cells": [cell_to_json(cell, primary=report.primary) for cell in report.cells],
-    }
-
-
-def pairwise_to_json(report: PairwiseReport) -> dict[str, Json]:
-    """Return a report on triplets or pairs as results.json holds it."""
-    return {
-        "format": BENCH.name,
-        "format_version": FORMAT_VERSION,
-        "searchapp": __version__,
-        "task": report.task,
-        "dataset": report.dataset,
-        "count": report.count,
-        "primary": report.primary,
-        "models": [asdict(model) for model in report.models],
-        "rows": [
-            {
-                "name": row.name,
-                "model": row.model,
-                "dim": row.dim,
-                "measures": dict(row.measures),
-                "intervals": _bounds(row.intervals),
-            }
-            for row in report.rows
-        ],
-        "fingerprint": report.fingerprint,
-        "notes": list(report.notes),
-        "machine": dict(report.machine),
-    }
-
-
-def cell_to_json(cell: Cell, *, primary: str) -> dict[str, Json]:
-    """Return a cell as results.json holds it: all but its hits and per-query values, which are files of their own."""
-    cost, latency, loss = cell.cost, cell.cost.latency, cell.loss
-    return {
-        "name": cell.name,
-        "model": cell.model,
-        "dim": cell.dim,
-        "kind": cell.kind,
-        "nprobe": cell.nprobe,
-        "rescore": cell.rescore,
-        "measures": dict(cell.measures),
-        "intervals": _bounds(cell.intervals),
-        "ties": {f"@{cutoff}": count for cutoff, count in cell.ties.items()},
-        "bytes_per_vector": _rounded(cost.bytes_per_vector, 2),
-        "index_bytes": cost.index_bytes,
-        "vectors_bytes": cost.vectors_bytes,
-        "build_seconds": _rounded(cost.build_seconds, 3),
-        "queries_per_second": _rounded(cost.queries_per_second, 1),
-        "latency_ms": None
-        if latency is None
-        else {name: round(value, 4) if name in _LATENCY else value for name, value in asdict(latency).items()},
-        "peak_memory_bytes": cost.peak_memory_bytes,
-        "loss": None if loss is None else {"measure": primary, **asdict(loss), "total": loss.total},
-        "slices": [
-            {
-                "by": part.by,
-                "value": part.value,
-                "queries": part.queries,
-                "measures": dict(part.measures),
-                "intervals": _bounds(part.intervals),
-            }
-            for part in cell.slices
-        ],
-    }
 
 
 def cell_from_json(
@@ -180,14 +84,6 @@ def read_results(folder: str | Path) -> Report | PairwiseReport:
         return _pairwise(body) if body["task"] != "retrieval" else _retrieval(folder, body)
     except (KeyError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException) as error:
         raise InputError(f"{folder} is damaged ({error!r}); run the bench again") from None
-
-
-def fingerprint(items: Iterable[Sequence[object]]) -> str:
-    """Return the hex sha256 of items, whatever their order."""
-    digest = hashlib.sha256()
-    for line in sorted(json.dumps(list(item), ensure_ascii=False) for item in items):
-        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
-    return digest.hexdigest()
 
 
 def write_per_query(path: Path, cell: Cell) -> None:
@@ -254,9 +150,29 @@ def _retrieval(folder: Path, body: dict[str, Any]) -> Report:
 
 def _read_cell(folder: Path, body: dict[str, Any]) -> Cell:
     query_ids, per_query = read_per_query(folder / "per-query" / f"{body['name']}.parquet")
-    path = folder / "runs" / f"{body['name']}.trec"
-    run = read_run(path) if path.stat().st_size else {}
+    run = KeptRun(folder / "runs" / f"{body['name']}.trec")
     return cell_from_json(body, run=run, query_ids=query_ids, per_query=per_query)
+
+
+class KeptRun(Mapping[str, Sequence[Hit]]):
+    """A run in its file, read when somebody first looks at a hit."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _held(self) -> dict[str, list[Hit]]:
+        # A run in which no query found anything is an empty file, which is no run to anybody else.
+        return read_run(self._path) if self._path.stat().st_size else {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __getitem__(self, query_id: str) -> list[Hit]:
+        return self._held[query_id]
 
 
 def _pairwise(body: dict[str, Any]) -> PairwiseReport:
@@ -276,19 +192,6 @@ def _pairwise(body: dict[str, Any]) -> PairwiseReport:
     )
 
 
-def _ship_to_json(ship: Ship) -> dict[str, Json]:
-    return {
-        "line": ship.line,
-        "cell": ship.cell,
-        "best": ship.best,
-        "tolerance": ship.tolerance,
-        "budget_bytes": ship.budget_bytes,
-        "rivals": [{**asdict(rival), "interval": list(rival.interval)} for rival in ship.rivals],
-        "front_bytes": list(ship.front_bytes),
-        "front_latency": list(ship.front_latency),
-    }
-
-
 def _ship(body: dict[str, Any]) -> Ship:
     rivals = tuple(Rival(**{**rival, "interval": Interval(*rival["interval"])}) for rival in body["rivals"])
     fronts = {name: tuple(body[name]) for name in ("front_bytes", "front_latency")}
@@ -299,13 +202,5 @@ def _lines(path: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
-def _bounds(intervals: Mapping[str, Interval]) -> dict[str, Json]:
-    return {name: [low, high] for name, (low, high) in intervals.items()}
-
-
 def _intervals(bounds: Mapping[str, Sequence[float]]) -> dict[str, Interval]:
     return {name: Interval(*pair) for name, pair in bounds.items()}
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)

@@ -261,8 +261,8 @@ def _baselines(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _show(report: "Report | PairwiseReport", *, as_json: bool) -> None:
+    from searchapp.bench.as_json import pairwise_to_json, report_to_json
     from searchapp.bench.report import Report
-    from searchapp.bench.stored import pairwise_to_json, report_to_json
     from searchapp.cli.tables import print_pairwise, print_report
 
     if isinstance(report, Report):

@@ -82,8 +82,9 @@ def compare(
 
         searchapp bench compare runs/before runs/after --fail-if "nDCG@10 < -0.5%"
     """
-    from searchapp.bench.compare import compare_results, open_operand
+    from searchapp.bench.compare import compare_results
     from searchapp.bench.gate import Condition, gate_notes, judge_gate
+    from searchapp.bench.operands import open_operand
 
     if changed < 0:
         raise UsageError(f"--changed is {changed}; type 0 for none, or how many queries to show")
@@ -122,7 +123,7 @@ def compare(
 
 def _judgments(qrels: str | None, gains: str | None, threshold: int | None) -> "Report | None":
     """Return what runs are judged by where no results folder says it."""
-    from searchapp.bench.compare import judge_by
+    from searchapp.bench.operands import judge_by
     from searchapp.corpus import read_qrels
     from searchapp.metrics import LINEAR, Gains, Judging
 

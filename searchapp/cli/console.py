@@ -41,7 +41,10 @@ def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
             place = error.filename or "the file system"
             _fail(f"{place}: {error.strerror or error}", FAILED)
         except KeyboardInterrupt:
-            _fail("interrupted; nothing was left half-written; the same call again goes on with what was kept", INTERRUPTED)
+            _fail(
+                "interrupted; nothing was left half-written, so the same call goes on or starts over",
+                INTERRUPTED,
+            )
 
     return run
 

@@ -106,8 +106,8 @@ def _print_slices(report: Report) -> None:
                 {
                     "slice": f"{part.by} {part.value}",
                     "queries": f"{part.queries:,}",
-                    report.primary: f"{part.measures[report.primary]:.4f}",
-                    "95 %": _interval(part.intervals[report.primary]),
+                    report.primary: f"{part.measures[report.primary]:.4f}" if part.queries else "-",
+                    "95 %": _interval(part.intervals[report.primary]) if part.queries else "-",
                 }
                 for part in cell.slices
             ],

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from searchapp.bench.compare import Operand, RunOperand, compare_results, judge_by, open_operand
+from searchapp.bench.compare import compare_results
+from searchapp.bench.fingerprint import fingerprint
+from searchapp.bench.operands import Operand, RunOperand, judge_by, open_operand
 from searchapp.bench.report import Cell, Evidence, PairwiseReport, PairwiseRow, Report
 from searchapp.bench.results import write_results
-from searchapp.bench.stored import fingerprint
 from searchapp.corpus import write_run
 from searchapp.errors import InputError, MeasureError, UsageError
 from searchapp.metrics import ESCI, ESCI_OFFICIAL_SCRIPT_SWAPPED, Interval, Judging, evaluate

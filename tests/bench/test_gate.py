@@ -2,8 +2,9 @@
 
 import pytest
 
-from searchapp.bench.compare import ComparedRow, ComparisonReport, judge_by
+from searchapp.bench.compare import ComparedRow, ComparisonReport
 from searchapp.bench.gate import Condition, gate_notes, judge_gate
+from searchapp.bench.operands import judge_by
 from searchapp.errors import MeasureError, UsageError
 from searchapp.metrics.comparison import Comparison
 from searchapp.metrics.uncertainty import Interval
