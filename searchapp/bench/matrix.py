@@ -1,7 +1,5 @@
 """The matrix: models x dims x kinds x search parameters -> cells, with baselines beside them -> one report."""
 
-import os
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -9,6 +7,7 @@ from dataclasses import dataclass, replace
 from searchapp.bench.cache import Cache
 from searchapp.bench.cells import ModelBench
 from searchapp.bench.judge import Judge
+from searchapp.bench.machine import describe_machine
 from searchapp.bench.notes import (
     count_without_relevant,
     describe_threshold,
@@ -25,7 +24,7 @@ from searchapp.bench.runs import Rowed
 from searchapp.bench.ship import choose
 from searchapp.bench.titles import collect_titles
 from searchapp.bench.workspace import Workspace
-from searchapp.build import Progress, library_versions, silent
+from searchapp.build import Progress, silent
 from searchapp.corpus import Dataset
 from searchapp.errors import UsageError
 from searchapp.records import Hit
@@ -33,7 +32,6 @@ from searchapp.records import Hit
 Systems = Mapping[str, Mapping[str, Sequence[Hit]]]
 """Runs of other systems by name."""
 NO_SYSTEMS: Systems = {}
-LIBRARIES = ("searchapp", "faiss-cpu", "faiss-gpu", "numpy", "torch")
 
 
 @dataclass
@@ -166,22 +164,8 @@ def _report(judge: Judge, found: _Gathered) -> Report:
         ),
         ship=choose(cells, judge.primary, tolerance=options.tolerance, budget_bytes=options.budget_bytes),
         notes=tuple(notes),
-        machine=_machine(),
+        machine=describe_machine(),
     )
-
-
-def _machine() -> dict[str, str | int]:
-    versions = library_versions()
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count() or 0,
-        "python": platform.python_version(),
-        **{
-            name: versions[name]
-            for name in ("searchapp", "faiss-cpu", "faiss-gpu", "numpy", "torch")
-            if name in versions
-        },
-    }
 
 
 def _slug(model: str) -> str:

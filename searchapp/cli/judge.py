@@ -4,11 +4,12 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from searchapp.bench.cache import Cache
+from searchapp.bench.machine import describe_machine
 from searchapp.bench.matrix import run_bench
 from searchapp.bench.pairwise import run_pairs, run_triplets
 from searchapp.bench.plan import BenchOptions
@@ -18,6 +19,7 @@ from searchapp.build import Progress
 from searchapp.cli.assemble import describe_model
 from searchapp.cli.console import note
 from searchapp.corpus import (
+    BadRows,
     Dataset,
     DatasetParts,
     ReadOptions,
@@ -26,6 +28,8 @@ from searchapp.corpus import (
     read_scored_pairs,
     read_triplets,
 )
+from searchapp.corpus.rows import SKIP_ADVICE
+from searchapp.corpus.sources import Source
 from searchapp.encoders import Encoder, EncoderOptions, load_encoder
 from searchapp.errors import UsageError
 from searchapp.index import open_index
@@ -78,10 +82,17 @@ def judge_pairwise(
     if job.path is None or job.index is not None or job.runs:
         raise UsageError(f"{task} are judged with models alone; leave --index, --run, --corpus away, and name one file")
     encoders = (_load(name, job.encoder) for name in job.models or (None,))
-    name = Path(job.path).stem
+    bad_rows = BadRows(job.reading.on_bad_row, advice=SKIP_ADVICE)
+    name = Source(Path(job.path), job.path).stem()
     if task == "triplets":
-        return run_triplets(read_triplets(job.path), encoders, dataset=name, dims=options.dims, progress=progress)
-    return run_pairs(read_scored_pairs(job.path), encoders, dataset=name, dims=options.dims, progress=progress)
+        triplets = read_triplets(job.path, bad_rows)
+        report = run_triplets(triplets, encoders, dataset=name, dims=options.dims, progress=progress)
+    else:
+        pairs = read_scored_pairs(job.path, bad_rows)
+        report = run_pairs(pairs, encoders, dataset=name, dims=options.dims, progress=progress)
+    count = bad_rows.skipped.count
+    skipped = (f"{count:,} bad rows were skipped",) if count else ()
+    return replace(report, notes=(*report.notes, *skipped), machine=describe_machine())
 
 
 def _workspaces(

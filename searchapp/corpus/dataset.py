@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from searchapp.corpus import beir, esci
+from searchapp.corpus import beir, esci, irds
 from searchapp.corpus.corpus import Corpus, open_corpus
 from searchapp.corpus.formats import FOLDERS, folder_format, recognise
 from searchapp.corpus.options import DEFAULTS, ReadOptions
@@ -56,20 +56,24 @@ def open_dataset(
     split: str = DEFAULT_SPLIT,
     options: ReadOptions = DEFAULTS,
 ) -> Dataset:
-    """Open a BEIR, ESCI or TREC folder, or the three parts of a data set.
+    """Open a BEIR, ESCI or TREC folder, `irds:NAME` of the ir_datasets library, or the three parts of a data set.
 
-    `split` may also be given in the options. Parts and TREC folders have no splits. Document ids of the
-    judgments are not compared with the corpus. Raises InputError where a part is missing, holds nothing, or
-    judges a query that is not there.
+    `split` may also be given in the options. Parts and TREC folders have no splits; that of ir_datasets is part of
+    NAME. Document ids of the judgments are not compared with the corpus. Raises InputError where a part is missing,
+    holds nothing, or judges a query that is not there; MissingExtraError where ir_datasets is not installed.
     """
     if (path is None) == (parts is None):
         raise UsageError("a data set is one folder or three parts; name either the folder or corpus, queries, qrels")
     split = _chosen_split(split, options)
     if parts is not None:
         return _open_parts(parts, split, options, "parts")
+    if irds.is_irds(path):
+        return _open_irds(str(path), split, options)
     folder = Path(path or "")
     if not folder.is_dir():
-        raise InputError(f"{path} is no folder; name a BEIR, ESCI or TREC folder, or corpus, queries and qrels")
+        raise InputError(
+            f"{path} is no folder; name a BEIR, ESCI or TREC folder, irds:NAME, or corpus, queries and qrels"
+        )
     kind = folder_format(folder, options.format)
     if kind == "beir":
         return _open_beir(folder, split, options)
@@ -104,6 +108,18 @@ def _open_esci(folder: Path, split: str, options: ReadOptions) -> Dataset:
         labels=esci.LABELS,
         skipped=bad_rows.skipped,
     )
+
+
+def _open_irds(path: str, split: str, options: ReadOptions) -> Dataset:
+    if split != DEFAULT_SPLIT:
+        raise UsageError(f"--split {split} doesn't go with {path}: the split is part of the name; type it there")
+    bad_rows = BadRows(options.on_bad_row, advice=SKIP_ADVICE)
+    collection = irds.open_collection(path)
+    corpus = collection.corpus(options)
+    qrels = collect(collection.source, collection.judgments(bad_rows), bad_rows)
+    queries = _judged(path, collection.queries(bad_rows), qrels)
+    name, _, last = collection.name.rpartition("/")
+    return Dataset(name or last, "irds", last if name else "all", corpus, queries, qrels, skipped=bad_rows.skipped)
 
 
 def _open_trec(folder: Path, split: str, options: ReadOptions) -> Dataset:

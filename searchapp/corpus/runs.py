@@ -4,12 +4,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO, TypeAlias, get_args
+
+import numpy as np
 
 from searchapp.corpus.lines import Line, read_lines
 from searchapp.corpus.qrels import BLANKS
 from searchapp.corpus.sources import Source, list_sources
-from searchapp.errors import InputError, RowError
+from searchapp.errors import InputError, RowError, UsageError
 from searchapp.layout import replacing_file
 from searchapp.records import Hit
 
@@ -17,16 +19,24 @@ _RANK = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FORBIDDEN = re.compile(r"[ \t\r\n\v\f\0]")
 
+Order: TypeAlias = Literal["rank", "score", "trec_eval"]
+"""What a run is sorted by. "rank": the file's ranks; scores are kept and not looked at. "score": score descending, then
+document id ascending. "trec_eval": as trec_eval does it, score descending in float32, then document id descending.
+Ids compare by code point."""
+
 _Line = tuple[int, Hit]
 
 
-def read_run(path: str | Path) -> dict[str, list[Hit]]:
-    """Read a run as query id -> hits in the order of the file's ranks, renumbered from 1.
+def read_run(path: str | Path, *, order: Order = "rank") -> dict[str, list[Hit]]:
+    """Read a run as query id -> hits in an order, renumbered from 1.
 
-    Scores are kept and never sorted by. Raises RowError for a line without six columns, a rank that is no
-    whole number, a score that is no finite number, and a document or rank that a query has twice; InputError
-    where there are no hits.
+    Under "score" and "trec_eval" the ranks of the file are not looked at, whatever they are. Raises RowError for a
+    line without six columns, a score that is no finite number, a document that a query has twice, and under "rank" for
+    a rank that is no whole number or that a query has twice; InputError where there are no hits; UsageError for an
+    unknown order.
     """
+    if order not in get_args(Order):
+        raise UsageError(f"the order of a run is {order!r}; type one of: {', '.join(get_args(Order))}")
     sources = list_sources(path)
     if len(sources) != 1:
         raise InputError(f"{path} names {len(sources)} files; name one run file")
@@ -36,11 +46,11 @@ def read_run(path: str | Path) -> dict[str, list[Hit]]:
         if line.problem:
             raise RowError(source.at(line.number), line.problem)
         if line.text.strip(" \t\r\n\v\f"):
-            query_id, hit = _hit(source, line)
+            query_id, hit = _hit(source, line, is_ranked=order == "rank")
             lines.setdefault(query_id, []).append((line.number, hit))
     if not lines:
         raise InputError(f"{source.name} holds no hits; expected lines of: query_id Q0 doc_id rank score tag")
-    return {query_id: _ordered(source, query_id, found) for query_id, found in lines.items()}
+    return {query_id: _ordered(source, query_id, found, order) for query_id, found in lines.items()}
 
 
 def write_run(path: str | Path, run: Mapping[str, Sequence[Hit]], *, tag: str) -> None:
@@ -78,32 +88,45 @@ def _write_hits(handle: TextIO, query_id: str, hits: Sequence[Hit], tag: str) ->
         handle.write(f"{query_id} Q0 {hit.doc_id} {rank} {float(hit.score):.9g} {tag}\n")
 
 
-def _hit(source: Source, line: Line) -> tuple[str, Hit]:
+def _hit(source: Source, line: Line, *, is_ranked: bool) -> tuple[str, Hit]:
     where = source.at(line.number)
     cells = BLANKS.split(line.text.strip(" \t\r\n\v\f"))
     if len(cells) != 6:
         raise RowError(where, f"found {len(cells)} columns, expected 6: query_id Q0 doc_id rank score tag")
     query_id, _, doc_id, rank, score, _ = cells
-    if not _RANK.fullmatch(rank):
+    if is_ranked and not _RANK.fullmatch(rank):
         raise RowError(where, f"the rank is {rank[:40]!r}, expected a whole number such as 1")
     if not _NUMBER.fullmatch(score) or not math.isfinite(float(score)):
         raise RowError(where, f"the score is {score[:40]!r}, expected a finite number such as 0.5")
-    return query_id, Hit(int(rank), doc_id, float(score))
+    return query_id, Hit(int(rank) if is_ranked else 0, doc_id, float(score))
 
 
-def _ordered(source: Source, query_id: str, found: list[_Line]) -> list[Hit]:
+def _ordered(source: Source, query_id: str, found: list[_Line], order: Order) -> list[Hit]:
     docs: dict[str, int] = {}
     ranks: dict[int, int] = {}
     for number, hit in found:
-        for what, first in (
-            (f"document {hit.doc_id!r}", docs.setdefault(hit.doc_id, number)),
-            (f"rank {hit.rank}", ranks.setdefault(hit.rank, number)),
-        ):
+        firsts = [(f"document {hit.doc_id!r}", docs.setdefault(hit.doc_id, number))]
+        if order == "rank":
+            firsts.append((f"rank {hit.rank}", ranks.setdefault(hit.rank, number)))
+        for what, first in firsts:
             if first != number:
                 reason = f"query {query_id!r} has {what} in {source.at(first)} already; expected it once"
+                if what.startswith("rank"):
+                    reason += ", or to go by the scores instead: --run-order score or trec_eval"
                 raise RowError(source.at(number), reason)
-    hits = sorted((hit for _, hit in found), key=lambda hit: hit.rank)
+    hits = _sorted([hit for _, hit in found], order)
     return [Hit(rank, hit.doc_id, hit.score) for rank, hit in enumerate(hits, 1)]
+
+
+def _sorted(hits: list[Hit], order: Order) -> list[Hit]:
+    if order == "rank":
+        return sorted(hits, key=lambda hit: hit.rank)
+    if order == "score":
+        return sorted(hits, key=lambda hit: (-hit.score, hit.doc_id))
+    by_id = sorted(hits, key=lambda hit: hit.doc_id, reverse=True)
+    with np.errstate(over="ignore"):
+        scores = np.array([hit.score for hit in by_id], dtype=np.float64).astype(np.float32)
+    return [by_id[row] for row in np.argsort(-scores, kind="stable")]
 
 
 def _check_name(what: str, name: str) -> None:

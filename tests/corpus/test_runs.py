@@ -1,5 +1,6 @@
 """Runs in and out."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchapp.corpus import read_run, write_run
-from searchapp.errors import InputError, RowError
+from searchapp.errors import InputError, RowError, UsageError
+from searchapp.metrics import Judging, Measure, evaluate
 from searchapp.records import Hit
 
 IDS = st.text(st.characters(codec="utf-8", exclude_characters=" \t\r\n\v\f\0"), min_size=1, max_size=5)
@@ -70,6 +72,67 @@ def test_bad_lines(write, content: str | bytes, line: int, gist: str) -> None:
         read_run(path)
     assert str(caught.value).startswith(f"{path}:{line}: ")
     assert gist.replace("{path}", str(path)) in str(caught.value)
+
+
+# One query without sense in its ranks: all the same, negative, no numbers at all.
+UNRANKED = "q Q0 b 1 0.5 t\nq Q0 d -3 2 t\nq Q0 c x 0.5 t\nr Q0 a 1.5 1 t\nq Q0 a 1 0.5 t\n"
+
+
+@pytest.mark.parametrize(("order", "expected"), [("score", "dabc"), ("trec_eval", "dcba")])
+def test_by_score_the_ranks_are_not_looked_at(write, order, expected: str) -> None:
+    run = read_run(write("run", UNRANKED), order=order)
+    scores = {"a": 0.5, "b": 0.5, "c": 0.5, "d": 2.0}
+    assert run == {
+        "q": [Hit(rank, doc_id, scores[doc_id]) for rank, doc_id in enumerate(expected, 1)],
+        "r": [Hit(1, "a", 1.0)],
+    }
+
+
+def test_scores_that_float32_cannot_tell_apart_tie_in_trec_eval_alone(write) -> None:
+    path = write("run", "q Q0 a 1 1.000000001 t\nq Q0 b 2 1 t\nq Q0 c 3 1e300 t\nq Q0 d 4 2e300 t\n")
+    assert [hit.doc_id for hit in read_run(path, order="score")["q"]] == ["d", "c", "a", "b"]
+    assert [hit.doc_id for hit in read_run(path, order="trec_eval")["q"]] == ["d", "c", "b", "a"]
+    assert [hit.doc_id for hit in read_run(path)["q"]] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("order", ["score", "trec_eval"])
+@pytest.mark.parametrize(
+    ("line", "gist"),
+    [("q Q0 b 1 2 t", "query 'q' has document 'b' in {path}:1 already"), ("q Q0 z 1 nan t", "the score is 'nan'")],
+)
+def test_by_score_the_rest_is_still_checked(write, order, line: str, gist: str) -> None:
+    path = write("run", f"{UNRANKED}{line}\n")
+    with pytest.raises(RowError) as caught:
+        read_run(path, order=order)
+    assert gist.replace("{path}", str(path)) in str(caught.value)
+
+
+def test_an_unknown_order_is_refused(write) -> None:
+    with pytest.raises(UsageError, match="the order of a run is 'scores'; type one of: rank, score, trec_eval"):
+        read_run(write("run", UNRANKED), order="scores")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_the_order_of_trec_eval_the_numbers_are_those_of_trec_eval(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    documents = [f"{letter}{number}" for letter in ("d", "D", "é", "赤") for number in range(30)]
+    scores = {
+        f"q{number}": {doc: rng.choice([0.5, 1 / 3, 1e-3, rng.random()]) for doc in rng.sample(documents, 60)}
+        for number in range(25)
+    }
+    qrels = {query: {doc: rng.randrange(4) for doc in rng.sample(documents, 25)} | {"d0": 1} for query in scores}
+    path = tmp_path / "run"
+    lines = [f"{query} Q0 {doc} 0 {score!r} t\n" for query, found in scores.items() for doc, score in found.items()]
+    path.write_text("".join(lines), encoding="utf-8")
+    measures = {"nDCG@10": "ndcg_cut_10", "AP(denominator=R)": "map", "RR": "recip_rank", "P@10": "P_10"}
+    measures["R@100"] = "recall_100"
+    theirs = pytrec_eval.RelevanceEvaluator(qrels, set(measures.values())).evaluate(scores)
+    ordered = read_run(path, order="trec_eval")
+    run = {query: [hit.doc_id for hit in hits] for query, hits in ordered.items()}
+    ours = evaluate(run, qrels, list(measures), judging=Judging(no_relevant="zero"))
+    for name, key in measures.items():
+        expected = [theirs[query][key] for query in ours.query_ids]
+        np.testing.assert_allclose(ours.per_query[str(Measure.parse(name))], expected, rtol=0, atol=1e-9, err_msg=name)
 
 
 def test_an_empty_run_is_an_error(write) -> None:
