@@ -1,6 +1,7 @@
 """BM25 over the library bm25s: built from a stream, asked one query at a time."""
 
 import itertools
+import logging
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -35,6 +36,8 @@ class Bm25:
         """
         named = name_language(language)
         library = require("bm25s", extra="judge")
+        # It sets its own logger to DEBUG.
+        logging.getLogger("bm25s").setLevel(logging.WARNING)
         texts = iter(documents)
         if named == "auto":
             sample = list(itertools.islice(texts, SAMPLE))

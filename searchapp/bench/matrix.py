@@ -13,6 +13,7 @@ from searchapp.bench.notes import (
     describe_threshold,
     dropped_note,
     index_notes,
+    latency_note,
     missing_documents,
     pool_note,
 )
@@ -137,7 +138,7 @@ def _report(judge: Judge, found: _Gathered) -> Report:
         else cell
         for cell in found.cells
     )
-    notes = [*dict.fromkeys(found.notes), *pool_note(cells, options), *dropped_note(judge)]
+    notes = [*dict.fromkeys(found.notes), *pool_note(cells, options), *dropped_note(judge), *latency_note(cells)]
     if found.reused:
         notes.append(f"{found.reused} cells were measured by an earlier bench and found in the cache")
     return Report(

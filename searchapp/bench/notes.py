@@ -75,3 +75,12 @@ def dropped_note(judge: Judge) -> list[str]:
     if not count:
         return []
     return [f"judged queries without a document of grade {judge.judging.threshold} or more, {fate}: {count}"]
+
+
+def latency_note(cells: Sequence[Cell]) -> list[str]:
+    """Say how latencies were measured."""
+    measured = [cell.cost.latency for cell in cells if cell.cost.latency is not None]
+    if not measured:
+        return []
+    hits, threads = measured[0].k, measured[0].threads
+    return [f"latency is of one query at a time for {hits} hits, warmed, without embedding it, {threads} threads"]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from searchapp.cli import options
 from searchapp.cli.compare import compare
@@ -32,10 +32,18 @@ class Judging(TyperGroup):
         return super().parse_args(ctx, args if named else [DEFAULT, *args])
 
 
+class Unnamed(TyperCommand):
+    """The command that need not be named."""
+
+    def get_usage(self, ctx: Any) -> str:
+        """Return the usage as it is typed."""
+        return super().get_usage(ctx).replace(f" {DEFAULT} ", " ", 1)
+
+
 app = typer.Typer(cls=Judging, help="Judge models, dims and kinds; `bench compare` holds results against each other.")
 
 
-@app.command(DEFAULT, hidden=True)
+@app.command(DEFAULT, cls=Unnamed, hidden=True)
 @guarded
 def bench(
     dataset: Annotated[
@@ -154,23 +162,23 @@ def bench(
     document_prompt: options.DocumentPrompt = None,
     as_json: options.Json = False,
 ) -> None:
-    """Judge models and indexes on queries with graded judgments, on triplets or on scored sentence pairs.
+    """Judge models and indexes: on graded judgments, triplets or scored pairs.
 
-    The corpus is embedded once per model; every dim, kind and setting is derived from that, and what was measured is
-    kept, so an interrupted bench goes on where it was. Results are held against each other by:
-    searchapp bench compare.
+    A corpus is embedded once per model; every dim, kind and setting is derived.
+    What was measured is kept: an interrupted bench goes on where it was.
+    To hold results against each other: searchapp bench compare --help
 
     Examples:
 
         searchapp bench data/sample --index indexes/sample
 
-        searchapp bench data/scifact --models minilm,intfloat/e5-base-v2 --dims 384,256,128 --kinds flat,ivf-pq
+        searchapp bench data/scifact --dims 384,256,128 --kinds flat,ivf-pq
 
-        searchapp bench data/esci --locale us --protocol judged-pool --slices source --out runs/esci
+        searchapp bench data/esci --protocol judged-pool --out runs/esci
 
         searchapp bench data/stsb/sts-test.csv --dims 384,128 --json
 
-        searchapp bench data/scifact --run pyserini=bm25.trec --run-order trec_eval
+        searchapp bench data/scifact --run theirs=bm25.trec
     """
     from searchapp.bench.plan import BASELINES, BenchOptions
     from searchapp.cli.assemble import EncoderOptions, ReadTexts, read_options

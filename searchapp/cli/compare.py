@@ -68,9 +68,11 @@ def compare(
 ) -> None:
     """Compare stored results or TREC runs, query by query.
 
-    Difference, 95 % interval, paired randomisation test (p is corrected by Holm for the whole table: fewer measures,
-    sharper tests), effect size, queries won, tied and lost, and the smallest difference that the queries would have
-    shown four times in five. Other protocols, gains, queries or judgments are refused.
+    Each difference has a 95 % interval, a paired randomisation test (p after
+    Holm's correction for the whole table: fewer measures, sharper tests), an
+    effect size, wins, ties and losses, and the smallest difference that the
+    queries would have shown four times in five. Other protocols, gains,
+    queries or judgments are refused.
 
     Examples:
 
