@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from typing import TypeAlias
 
 import numpy as np
@@ -38,7 +38,7 @@ def _block(run: Run, qrels: Qrels, query_ids: Sequence[str], *, depth: int | Non
     ranks: list[int] = []
     for number, query_id in enumerate(query_ids):
         top = _top(run.get(query_id, ()), query_id, depth=depth, drop_self=judging.drop_self)
-        rank_of = dict(zip(top, range(1, len(top) + 1), strict=True))
+        rank_of = dict(zip(top, count(1), strict=False))
         if len(rank_of) != len(top):
             raise _repeat(top, run[query_id], query_id)
         lengths[number] = len(top)

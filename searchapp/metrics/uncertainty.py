@@ -76,8 +76,8 @@ def expanded_tail(count: int) -> float:
 def t_quantile(probability: float, freedom: int) -> float:
     """Return the quantile of Student's t distribution, for a probability above 0.5 and 1 or more degrees of freedom.
 
-    Halves the range of the distribution function, which is a finite sum for whole degrees of freedom. Source: Abramowitz
-    and Stegun 1964, 26.7.3 and 26.7.4; above 1,000 degrees their expansion 26.7.5, off by some 1e-9 there.
+    Halves the range of the distribution function, which is a finite sum for whole degrees of freedom. Source:
+    Abramowitz and Stegun 1964, 26.7.3 and 26.7.4; above 1,000 degrees their expansion 26.7.5, off by some 1e-9 there.
     """
     z = NormalDist().inv_cdf(probability)
     if freedom > 1000:
