@@ -1,0 +1,61 @@
+"""The advice: what to ship, and what it was held against."""
+
+from collections.abc import Iterator
+
+from searchapp.bench.markup import Column, Row, Value, details, element, facts, table
+from searchapp.bench.report import Cell, Report
+from searchapp.bench.wording import amount, bounds, cell_title, count, differences, number, signed, size
+
+MOST_OPEN = 8
+"""Rivals that are shown unasked."""
+
+
+def advice(report: Report) -> Iterator[str]:
+    """Yield the line, what it means, and the cells held against the best one."""
+    ship = report.ship
+    if ship is None:
+        yield element("p", "No advice: no cell's size was measured, or there is only one.", css="quiet")
+        return
+    names = {cell.name: cell for cell in report.cells}
+    yield f'<div class="advice">{element("p", ship.line, css="line")}'
+    if ship.cell in names:
+        yield facts(_chosen(names[ship.cell], report))
+    yield "</div>"
+    if ship.budget_bytes is not None:
+        yield element("p", f"No more than {count(ship.budget_bytes)} bytes per vector were allowed.", css="quiet")
+    table = rivals_table(report)
+    if table:
+        yield table if len(ship.rivals) <= MOST_OPEN else details(f"Held against {len(ship.rivals)} cells", table)
+
+
+def rivals_table(report: Report) -> str:
+    """Return the cells held against the best one; empty without advice."""
+    ship = report.ship
+    if ship is None or not ship.rivals:
+        return ""
+    titles = {cell.name: cell_title(cell, report) for cell in report.cells}
+    best = titles.get(ship.best, ship.best)
+    columns = [Column("cell", "ascending", words=True), Column("difference", "descending", "to the best")]
+    columns += [Column("95 % interval", note="of the difference"), Column("p", "descending", "paired test")]
+    rows = [
+        Row(
+            [
+                Value(title := titles.get(rival.name, rival.name), title, tag="as good" if rival.eligible else ""),
+                Value(signed(rival.difference), rival.difference),
+                Value(differences(rival.interval)),
+                Value(number(rival.p), rival.p),
+            ]
+        )
+        for rival in ship.rivals
+    ]
+    caption = f"Held against the best {report.primary}, that of {best}, on the same queries"
+    return table("rivals", caption, columns, rows)
+
+
+def _chosen(cell: Cell, report: Report) -> Iterator[tuple[str, str]]:
+    yield report.primary, f"{number(cell.measures[report.primary])} ({bounds(cell.intervals.get(report.primary))})"
+    yield "Bytes per vector", count(cell.cost.bytes_per_vector)
+    stored = f" and {size(cell.cost.vectors_bytes)} of stored vectors" if cell.cost.vectors_bytes else ""
+    yield "Read by a search", f"{size(cell.cost.index_bytes)} of index{stored}"
+    if cell.cost.latency is not None:
+        yield "One query", f"{amount(cell.cost.latency.p50)} ms (p99 {amount(cell.cost.latency.p99)})"

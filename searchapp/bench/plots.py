@@ -1,0 +1,54 @@
+"""Plots: every picture of a report as SVG, and the same as PNG."""
+
+import re
+
+from searchapp.bench.assets import read_asset
+from searchapp.bench.loss_picture import draw_losses
+from searchapp.bench.report import PairwiseReport, Report
+from searchapp.bench.retention import draw_retention
+from searchapp.bench.tradeoff import PRICES, draw_tradeoff
+from searchapp.optional import require
+
+ZOOM = 2.0
+"""Pixels of a PNG per unit of its SVG."""
+
+
+def draw_plots(report: Report | PairwiseReport) -> dict[str, str]:
+    """Return the SVG text of every picture that the report has numbers for, by name.
+
+    `retention`, and of a retrieval report also `bytes`, `latency` and `loss`. Colours are classes, for the page's style
+    sheet to say; `svg_to_png` does that for pictures that stand alone.
+    """
+    drawn = {"retention": draw_retention(report)}
+    if isinstance(report, Report):
+        drawn |= {price.name: draw_tradeoff(report, price) for price in PRICES}
+        drawn["loss"] = draw_losses(report)
+    return {name: svg for name, svg in drawn.items() if svg is not None}
+
+
+def svg_to_png(svg: str) -> bytes:
+    """Return a picture of `draw_plots` as PNG, in the light colours, twice as large.
+
+    Raises MissingExtraError where resvg_py is not installed.
+    """
+    resvg = require("resvg_py", extra="plots")
+    colours = light_colours()
+    return bytes(
+        resvg.svg_to_bytes(
+            svg_string=svg,
+            background=colours["surface"],
+            style_sheet=_concrete(read_asset("plot.css"), colours),
+            zoom=ZOOM,
+        )
+    )
+
+
+def light_colours() -> dict[str, str]:
+    """Return the page's colours by name, those of the light theme: the first `:root` of its style sheet."""
+    block = re.search(r":root\s*\{(.*?)\}", read_asset("style.css"), re.DOTALL)
+    return dict(re.findall(r"--([\w-]+):\s*([^;]+);", block[1] if block else ""))
+
+
+def _concrete(css: str, colours: dict[str, str]) -> str:
+    """Return a style sheet with the colours in the place of their names; resvg knows no variables."""
+    return re.sub(r"var\(--([\w-]+)\)", lambda match: colours[match[1]], css)
