@@ -151,6 +151,11 @@ def _make(plan: Plan, dim: int) -> "RawIndex":
     except RuntimeError as error:
         raise _refusal(plan, dim, _reason(error)) from None
     _assert_inner_product(index, plan.factory)
+    for _, part in _parts(index):
+        if hasattr(part, "do_polysemous_training"):
+            # It numbers the codes so that they may be compared as bits, which nobody does here, and takes nine tenths
+            # of the training.
+            part.do_polysemous_training = False
     return index
 
 
@@ -160,17 +165,24 @@ def _assert_inner_product(index: "RawIndex", what: str) -> None:
     FAISS's IVF has two metrics, its own and its quantiser's, and either may default to L2 unnoticed.
     """
     faiss = _faiss()
+    for part, inner in _parts(index):
+        if inner.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise IndexFolderError(
+                f"{what}: the {part} ({type(inner).__name__}) has FAISS metric {inner.metric_type} where inner product "
+                f"({faiss.METRIC_INNER_PRODUCT}) was expected; build it again"
+            )
+
+
+def _parts(index: "RawIndex") -> "Iterator[tuple[str, Any]]":
+    """Yield the index and all that is inside it, by name and as what it is."""
+    faiss = _faiss()
     todo: list[tuple[str, Any]] = [("index", index)]
     while todo:
         part, inner = todo.pop()
         if inner is None:
             continue
         inner = faiss.downcast_index(inner)
-        if inner.metric_type != faiss.METRIC_INNER_PRODUCT:
-            raise IndexFolderError(
-                f"{what}: the {part} ({type(inner).__name__}) has FAISS metric {inner.metric_type} where inner product "
-                f"({faiss.METRIC_INNER_PRODUCT}) was expected; build it again"
-            )
+        yield part, inner
         todo += [(name, getattr(inner, name, None)) for name in ("index", "quantizer", "base_index", "refine_index")]
         if isinstance(inner, faiss.IndexHNSW):
             todo.append(("storage", inner.storage))
