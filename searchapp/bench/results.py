@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from searchapp.bench.as_json import pairwise_to_json, report_to_json
-from searchapp.bench.card import render_card
-from searchapp.bench.markdown import render_markdown
-from searchapp.bench.page import render_page, render_pairwise_page
-from searchapp.bench.plots import draw_plots, svg_to_png
+from searchapp.bench.render.card import render_card
+from searchapp.bench.render.markdown import render_markdown
+from searchapp.bench.render.page import render_page, render_pairwise_page
+from searchapp.bench.render.plots import draw_plots, svg_to_png
 from searchapp.bench.report import PairwiseReport, Report
 from searchapp.bench.stored import QRELS, QUERIES, TITLES, write_per_query
 from searchapp.corpus import write_run

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from searchapp.bench.markup import Column, Row, Value, details, element, facts, table
+from searchapp.bench.render.markup import Column, Row, Value, details, element, facts, table
+from searchapp.bench.render.wording import amount, bounds, cell_title, count, differences, number, signed, size
 from searchapp.bench.report import Cell, Report
-from searchapp.bench.wording import amount, bounds, cell_title, count, differences, number, signed, size
 
 MOST_OPEN = 8
 """Rivals that are shown unasked."""

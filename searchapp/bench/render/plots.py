@@ -2,11 +2,11 @@
 
 import re
 
-from searchapp.bench.assets import read_asset
-from searchapp.bench.loss_picture import draw_losses
+from searchapp.bench.render.asset import read_asset
+from searchapp.bench.render.loss_picture import draw_losses
+from searchapp.bench.render.retention import draw_retention
+from searchapp.bench.render.tradeoff import PRICES, draw_tradeoff
 from searchapp.bench.report import PairwiseReport, Report
-from searchapp.bench.retention import draw_retention
-from searchapp.bench.tradeoff import PRICES, draw_tradeoff
 from searchapp.optional import require
 
 ZOOM = 2.0

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from searchapp.bench.loss_picture import PARTS, loss_parts
-from searchapp.bench.markup import Column, Row, Value, table
-from searchapp.bench.report import Cell, PairwiseReport, Report
-from searchapp.bench.retention import retention_curves
-from searchapp.bench.svg import Scale
-from searchapp.bench.wording import (
+from searchapp.bench.render.loss_picture import PARTS, loss_parts
+from searchapp.bench.render.markup import Column, Row, Value, table
+from searchapp.bench.render.retention import retention_curves
+from searchapp.bench.render.svg import Scale
+from searchapp.bench.render.wording import (
     NONE,
     amount,
     bounds,
@@ -21,6 +20,7 @@ from searchapp.bench.wording import (
     short_title,
     size,
 )
+from searchapp.bench.report import Cell, PairwiseReport, Report
 from searchapp.metrics import Interval
 
 _PRICES = (

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from searchapp.bench.assets import read_asset
-from searchapp.bench.explorer import chosen_queries, explorer_data
-from searchapp.bench.page import render_page, render_pairwise_page
+from searchapp.bench.render.asset import read_asset
+from searchapp.bench.render.explorer import chosen_queries, explorer_data
+from searchapp.bench.render.page import render_page, render_pairwise_page
 from searchapp.bench.report import Evidence, Report, Rival, Ship
 from searchapp.metrics import Interval, Judging
 from searchapp.records import Hit
-from tests.bench.reports import make_pairwise, make_report, with_cells
+from tests.bench.render.reports import make_pairwise, make_report, with_cells
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 COSTS = ("index", "queries/s", "build", "memory", "ties", "dims")

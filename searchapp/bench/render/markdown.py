@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from searchapp.bench.loss_picture import PARTS, loss_parts
-from searchapp.bench.report import Cell, PairwiseReport, Report
-from searchapp.bench.retention import retention_curves
-from searchapp.bench.wording import (
+from searchapp.bench.render.loss_picture import PARTS, loss_parts
+from searchapp.bench.render.retention import retention_curves
+from searchapp.bench.render.wording import (
     NONE,
     amount,
     bounds,
@@ -21,6 +20,7 @@ from searchapp.bench.wording import (
     signed,
     size,
 )
+from searchapp.bench.report import Cell, PairwiseReport, Report
 
 
 def render_markdown(report: Report | PairwiseReport) -> str:

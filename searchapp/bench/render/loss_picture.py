@@ -3,9 +3,20 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from searchapp.bench.render.svg import (
+    Axis,
+    Box,
+    Scale,
+    draw_legend,
+    line,
+    linear_ticks,
+    place,
+    shorten,
+    text_width,
+    wrap,
+)
+from searchapp.bench.render.wording import cell_title, lost, short_title
 from searchapp.bench.report import Cell, Loss, Report
-from searchapp.bench.svg import Axis, Box, Scale, draw_legend, line, linear_ticks, place, shorten, text_width, wrap
-from searchapp.bench.wording import cell_title, lost, short_title
 
 WIDTH, ROW = 640.0, 24.0
 PARTS = ("truncation", "quantisation", "rescoring", "search")

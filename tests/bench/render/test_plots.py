@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from searchapp.bench.plots import draw_plots, light_colours, svg_to_png
+from searchapp.bench.render.plots import draw_plots, light_colours, svg_to_png
+from searchapp.bench.render.retention import PUBLISHED, retention_curves
+from searchapp.bench.render.tradeoff import PRICES
 from searchapp.bench.report import Report, Ship
-from searchapp.bench.retention import PUBLISHED, retention_curves
-from searchapp.bench.tradeoff import PRICES
 from searchapp.metrics import Interval
-from tests.bench.reports import make_pairwise, make_report, with_cells
+from tests.bench.render.reports import make_pairwise, make_report, with_cells
 
 SVG = "{http://www.w3.org/2000/svg}"
 

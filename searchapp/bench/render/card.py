@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from searchapp.bench.render.wording import counted
 from searchapp.bench.report import PairwiseReport, Report
-from searchapp.bench.wording import counted
 from searchapp.metrics import Measure
 
 KEYS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "nDCG": "ndcg", "RR": "mrr", "AP": "map"}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from searchapp.bench.as_json import report_to_json
-from searchapp.bench.page import render_page, render_pairwise_page
+from searchapp.bench.render.page import render_page, render_pairwise_page
 from searchapp.bench.report import Cell, Report
-from tests.bench.reports import make_pairwise, make_report
+from tests.bench.render.reports import make_pairwise, make_report
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.chrome.service import Service  # noqa: E402

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from searchapp.bench.report import Cell, Report, Ship
-from searchapp.bench.svg import (
+from searchapp.bench.render.svg import (
     Axis,
     Box,
     Scale,
@@ -23,7 +22,8 @@ from searchapp.bench.svg import (
     text_box,
     wrap,
 )
-from searchapp.bench.wording import amount, bounds, cell_title, count, number
+from searchapp.bench.render.wording import amount, bounds, cell_title, count, number
+from searchapp.bench.report import Cell, Report, Ship
 from searchapp.metrics import Interval
 
 WIDTH, HEIGHT = 560.0, 400.0

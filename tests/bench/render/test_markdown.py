@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from searchapp.bench.markdown import markdown_table, plain, render_markdown
+from searchapp.bench.render.markdown import markdown_table, plain, render_markdown
 from searchapp.bench.report import Report
-from tests.bench.reports import make_pairwise, make_report, with_cells
+from tests.bench.render.reports import make_pairwise, make_report, with_cells
 
 
 @pytest.fixture(scope="module")

@@ -7,21 +7,21 @@ from html import escape
 from string import Template
 
 from searchapp import __version__
-from searchapp.bench.about import PROTOCOLS, about, about_pairs
-from searchapp.bench.advice import advice
-from searchapp.bench.assets import read_asset
-from searchapp.bench.explorer import embed_json, explorer_controls, explorer_data
-from searchapp.bench.markup import details, element, section
-from searchapp.bench.plots import draw_plots
-from searchapp.bench.report import Json, PairwiseReport, Report
-from searchapp.bench.tables import (
+from searchapp.bench.render.about import PROTOCOLS, about, about_pairs
+from searchapp.bench.render.advice import advice
+from searchapp.bench.render.asset import read_asset
+from searchapp.bench.render.explorer import embed_json, explorer_controls, explorer_data
+from searchapp.bench.render.markup import details, element, section
+from searchapp.bench.render.plots import draw_plots
+from searchapp.bench.render.tables import (
     loss_table,
     matrix_table,
     measures_table,
     pairwise_table,
     slice_tables,
 )
-from searchapp.bench.wording import count, counted
+from searchapp.bench.render.wording import count, counted
+from searchapp.bench.report import Json, PairwiseReport, Report
 
 CAPTIONS = {
     "retention": (

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from searchapp.bench.markup import Column, Row, Value, details, element, facts, table
+from searchapp.bench.render.markup import Column, Row, Value, details, element, facts, table
+from searchapp.bench.render.wording import amount, count
 from searchapp.bench.report import PairwiseReport, Report
-from searchapp.bench.wording import amount, count
 
 PROTOCOLS = {
     "full-corpus": "full-corpus: every document is ranked for every query",

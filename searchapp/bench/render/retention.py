@@ -6,8 +6,7 @@ from html import escape
 
 import numpy as np
 
-from searchapp.bench.report import Cell, PairwiseReport, PairwiseRow, Report
-from searchapp.bench.svg import (
+from searchapp.bench.render.svg import (
     Anchor,
     Axis,
     Box,
@@ -22,7 +21,8 @@ from searchapp.bench.svg import (
     text_box,
     wrap,
 )
-from searchapp.bench.wording import percent
+from searchapp.bench.render.wording import percent
+from searchapp.bench.report import Cell, PairwiseReport, PairwiseRow, Report
 from searchapp.metrics import Interval
 from searchapp.metrics.uncertainty import bootstrap_mean
 

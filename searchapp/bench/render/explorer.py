@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from html import escape
 from string import Template
 
-from searchapp.bench.assets import read_asset
+from searchapp.bench.render.asset import read_asset
+from searchapp.bench.render.wording import cell_title, count, number
 from searchapp.bench.report import Cell, Json, Report
-from searchapp.bench.wording import cell_title, count, number
 
 TOP, MOST_QUERIES = 10, 2000
 """Hits of a cell, and queries, that the page holds."""
