@@ -19,7 +19,7 @@ from searchapp.bench.notes import (
 )
 from searchapp.bench.plan import BenchOptions
 from searchapp.bench.probe import Probe
-from searchapp.bench.report import Cell, Evidence, Model, Report
+from searchapp.bench.report import Cell, Evidence, Model, Report, model_of
 from searchapp.bench.rows import ListedDocuments, baseline_cells, system_cell
 from searchapp.bench.runs import Rowed
 from searchapp.bench.ship import choose
@@ -92,21 +92,8 @@ def _gather(
     found.cells += bench.measure(bench.plan(), tools[1])
     found.documents = len(index)
     found.reused += bench.reused
-    card = encoder.card
-    found.models.append(
-        Model(
-            name=card.model,
-            fingerprint=card.fingerprint,
-            dim=card.dim,
-            pooling=card.pooling,
-            query_prompt=card.prompts.query,
-            document_prompt=card.prompts.document,
-            max_seq_length=card.max_seq_length,
-            runtime=f"{card.runtime} {card.dtype}",
-            embed_seconds=workspace.embed_seconds,
-            encode_ms=workspace.time_encoding(judge.texts),
-        )
-    )
+    milliseconds = workspace.time_encoding(judge.texts)
+    found.models.append(model_of(encoder.card, embed_seconds=workspace.embed_seconds, encode_ms=milliseconds))
     found.notes += [*missing, *index_notes(judge.dataset, index)]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchapp.bench.fingerprint import fingerprint
-from searchapp.bench.report import Model, PairwiseReport, PairwiseRow
+from searchapp.bench.report import Model, PairwiseReport, PairwiseRow, model_of
 from searchapp.build import WINDOW_CHARACTERS, WINDOW_DOCUMENTS, Progress, silent
 from searchapp.encoders import Encoder, check_encoder, check_vectors
 from searchapp.encoders.base import Vectors
@@ -199,17 +199,7 @@ class _Work:
             self._progress(f"measuring d{dim}", done, len(self._dims))
             measures, intervals = measure(dim)
             rows.append(PairwiseRow(f"d{dim}", card.model, dim, measures, intervals))
-        model = Model(
-            name=card.model,
-            fingerprint=card.fingerprint,
-            dim=card.dim,
-            pooling=card.pooling,
-            query_prompt=card.prompts.query,
-            document_prompt=card.prompts.document,
-            max_seq_length=card.max_seq_length,
-            runtime=card.runtime,
-            embed_seconds=self._seconds,
-        )
+        model = model_of(card, embed_seconds=self._seconds)
         return Judged(model, tuple(rows), tuple(note for note in (prompt_note, *self._losses()) if note))
 
     def _losses(self) -> Iterator[str]:

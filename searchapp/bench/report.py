@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from searchapp.encoders import EncoderCard
 from searchapp.metrics import Interval, Judging
 from searchapp.records import Hit
 
@@ -160,6 +161,22 @@ class Model:
     """What embedding the corpus took; None where stored vectors were used."""
     encode_ms: float | None = None
     """Median milliseconds of embedding one query alone."""
+
+
+def model_of(card: EncoderCard, *, embed_seconds: float | None = None, encode_ms: float | None = None) -> Model:
+    """Return what a report keeps of an encoder."""
+    return Model(
+        name=card.model,
+        fingerprint=card.fingerprint,
+        dim=card.dim,
+        pooling=card.pooling,
+        query_prompt=card.prompts.query,
+        document_prompt=card.prompts.document,
+        max_seq_length=card.max_seq_length,
+        runtime=f"{card.runtime} {card.dtype}",
+        embed_seconds=embed_seconds,
+        encode_ms=encode_ms,
+    )
 
 
 @dataclass(frozen=True, slots=True)

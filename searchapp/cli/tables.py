@@ -86,7 +86,7 @@ def _lost(loss: Loss | None) -> str:
     if loss is None or loss.total < LEAST_LOSS:
         return ""
     before = {"cut": loss.truncation, "codes": loss.quantisation}
-    parts = {"rescoring few": sum(before.values()) + loss.rescoring} if loss.rescoring else before
+    parts = {"few rescored": sum(before.values()) + loss.rescoring} if loss.rescoring else before
     parts = {**parts, "search": loss.search}
     worst = max(parts, key=parts.__getitem__)
     return f"{loss.total:.4f} {worst}"
