@@ -66,7 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache = Cache(Path(folder))
         began = time.perf_counter()
-        spaces = [embedded(dataset.corpus, encoder, cache=cache, progress=silent)]
+        spaces = [embedded(dataset.corpus, encoder, cache=cache, options=options, progress=silent)]
         report = run_bench(dataset, spaces, cache=cache, options=options)
         seconds = time.perf_counter() - began
     embedding = encoder.seconds

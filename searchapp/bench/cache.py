@@ -2,11 +2,12 @@
 
     FOLDER/indexes/KEY/            an index folder: the corpus embedded once; derived files are added as they are needed
     FOLDER/indexes/KEY.built.json  seconds each derived file took
-    FOLDER/queries/KEY.npy         the queries, embedded
+    FOLDER/texts/KEY.npy           queries, triplets or pairs, embedded; KEY.json beside it
     FOLDER/cells/KEY/              cell.json, hits.parquet, per-query.parquet: a measured cell
 
 A key is the sha256 of all that a thing depends on, so another model, prompt, corpus, data set, setting, version or
-machine asks for another key and never meets what was stored for this one. All of it can be deleted.
+machine asks for another key and never meets what was stored for this one. What is read is held against its checksum,
+and made again where it differs. All of it can be deleted.
 """
 
 import contextlib
@@ -26,7 +27,8 @@ from searchapp.bench.runs import RankedRun, read_ranked_run
 from searchapp.bench.stored import cell_from_json, read_per_query, write_per_query
 from searchapp.build import Progress
 from searchapp.index.vectors import Vectors
-from searchapp.layout import CELL, committing_folder, replacing_file
+from searchapp.errors import IndexFolderError
+from searchapp.layout import CELL, committing_folder, replacing_file, sha256_file
 
 SHORT = 32
 """Hex digits of a key in a file name: 128 bits."""
@@ -52,8 +54,15 @@ class Cache:
     def locked(self, key: str, progress: Progress) -> Iterator[None]:
         """Hold the corpus of this key for one bench at a time; another one waits."""
         path = self.folder / "indexes" / f"{key}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as handle:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("w")
+        except OSError as error:
+            raise IndexFolderError(
+                f"the cache {self.folder} can't be written to ({error.strerror}); type --cache with another folder, or "
+                "--no-cache"
+            ) from None
+        with lock as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -61,31 +70,41 @@ class Cache:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
-    def load_queries(self, key: str) -> Vectors | None:
-        """Return the embedded queries, float32 (n, dim), if they are there."""
+    def load_texts(self, key: str) -> tuple[Vectors, dict[str, int]] | None:
+        """Return embedded texts, float32 (n, dim), and what was counted on the way, if they are there and whole."""
+        path = self.texts_path(key)
         try:
-            stored: Vectors = np.load(self.queries_path(key), allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            if sha256_file(path) != told["sha256"]:
+                return None
+            stored: Vectors = np.load(path, allow_pickle=False)
+            counts: dict[str, int] = told["counts"]
+        except (OSError, ValueError, EOFError, KeyError, TypeError):
             return None
-        return stored
+        return stored, counts
 
-    def save_queries(self, key: str, vectors: Vectors) -> None:
-        """Keep embedded queries."""
-        path = self.queries_path(key)
+    def save_texts(self, key: str, vectors: Vectors, counts: Mapping[str, int]) -> None:
+        """Keep embedded texts and what was counted on the way."""
+        path = self.texts_path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing_file(path) as temporary, temporary.open("wb") as handle:
             np.save(handle, vectors, allow_pickle=False)
+        with replacing_file(path.with_suffix(".json")) as temporary:
+            body = {"sha256": sha256_file(path), "counts": dict(counts)}
+            temporary.write_text(json.dumps(body) + "\n", encoding="utf-8")
 
-    def queries_path(self, key: str) -> Path:
-        """Return the file of the embedded queries."""
-        return self.folder / "queries" / f"{key}.npy"
+    def texts_path(self, key: str) -> Path:
+        """Return the file of embedded texts."""
+        return self.folder / "texts" / f"{key}.npy"
 
     def load_cell(self, key: str) -> Cell | None:
         """Return a cell that was measured, if it is there and whole."""
         folder = self.folder / "cells" / key
         try:
             body = json.loads((folder / CELL.marker).read_text(encoding="utf-8"))
-            if body["key"] != key or body["format"] != CELL.name:
+            told = body.pop("checksum")
+            whole = all(sha256_file(folder / name) == digest for name, digest in body["files"].items())
+            if not whole or told != make_key(body) or body["key"] != key or body["format"] != CELL.name:
                 return None
             query_ids, per_query = read_per_query(folder / "per-query.parquet")
             run = read_ranked_run(folder / "hits.parquet")
@@ -103,8 +122,9 @@ class Cache:
         with committing_folder(folder, overwrite=True, made=CELL) as temporary:
             run.write(temporary / files[0])
             write_per_query(temporary / files[1], cell)
-            body = {"format": CELL.name, "key": key, "files": files, **cell_to_json(cell, primary=primary)}
-            text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+            sums = {name: sha256_file(temporary / name) for name in files}
+            body = {"format": CELL.name, "key": key, "files": sums, **cell_to_json(cell, primary=primary)}
+            text = json.dumps({**body, "checksum": make_key(body)}, indent=2, ensure_ascii=False) + "\n"
             (temporary / CELL.marker).write_text(text, encoding="utf-8")
 
     def built_seconds(self, key: str) -> dict[str, float]:

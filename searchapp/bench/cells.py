@@ -12,7 +12,7 @@ from searchapp.bench.loss import split_loss
 from searchapp.bench.plan import CellPlan, plan_cells
 from searchapp.bench.probe import Probe
 from searchapp.bench.report import Cell, Cost
-from searchapp.bench.runs import RankedRun, ranked_run
+from searchapp.bench.runs import RankedRun, ranked_run, tied_beyond
 from searchapp.bench.workspace import Workspace
 from searchapp.build import Progress, library_versions
 from searchapp.index import Index, Ranking
@@ -71,7 +71,7 @@ class ModelBench:
             per_query=evaluation.per_query,
             intervals=self._judge.intervals(evaluation.per_query),
             run=run,
-            ties=self._judge.ties(rankings, evaluated=frozenset(evaluation.query_ids)),
+            ties=self._judge.ties(run, tied_beyond(rankings), evaluated=frozenset(evaluation.query_ids)),
             cost=self._cost(plan, seconds, probe),
             loss=split_loss(plan, self._means[plan], self._mean, width=self._workspace.index.manifest.dim),
         )

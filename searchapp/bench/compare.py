@@ -1,7 +1,7 @@
 """Comparisons: systems held against a baseline on the same queries, with what chance alone would have done."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 
@@ -13,15 +13,18 @@ from searchapp.bench.operands import (
     NAMED,
     Operand,
     RunOperand,
+    counted,
     describe_source,
     find_frame,
     judge_operand,
     list_cells,
 )
 from searchapp.bench.report import Cell, Json, Report
+from searchapp.bench.slices import cut_slices
 from searchapp.errors import MeasureError, UsageError
 from searchapp.metrics import DEFAULT_MEASURES, Judging, Measure
 from searchapp.metrics.comparison import SAME, Comparison, compare_paired, holm
+from searchapp.records import Query
 
 SHOWN_HITS = 10
 """How long the lists of hits of a changed query are, where the primary measure has no cutoff."""
@@ -36,6 +39,21 @@ class ComparedRow:
     measure: str
     comparison: Comparison
     p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow:
+    """One test on the queries whose `by` is `value`, by the primary measure; corrected for all rows of slices.
+
+    Both numbers are None where none of these queries is in the means.
+    """
+
+    baseline: str
+    system: str
+    by: str
+    value: str
+    comparison: Comparison | None
+    p_holm: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +87,14 @@ class ComparisonReport:
     frame: Report
     """The baseline's report: data set, protocol and judging are the same on all sides."""
     primary: str
-    """The measure whose changes are listed."""
+    """The measure whose changes are listed and whose slices are compared."""
     queries: int
     rows: tuple[ComparedRow, ...]
     changed: tuple[Changed, ...]
     """Of each pair the queries that changed most, the largest change first."""
     notes: tuple[str, ...] = ()
+    slices: tuple[SliceRow, ...] = ()
+    """Of each pair all slices, however small."""
 
     def to_json(self) -> dict[str, Json]:
         """Return the report as plain JSON."""
@@ -84,10 +104,12 @@ class ComparisonReport:
             "searchapp": __version__,
             **{name: getattr(self.frame, name) for name in ("dataset", "split", "protocol", "relevant")},
             "gains": self.frame.judging.gains.name,
+            **{name: getattr(self.frame.judging, name) for name in ("threshold", "no_relevant", "drop_self")},
             "labels": list(self.frame.evidence.labels),
             "primary": self.primary,
             "queries": self.queries,
             "rows": [_row_to_json(row) for row in self.rows],
+            "slices": [_slice_to_json(row, self.primary) for row in self.slices],
             "changed": [asdict(one) for one in self.changed],
             "notes": list(self.notes),
         }
@@ -103,6 +125,7 @@ def compare_results(
     also: Sequence[str] = (),
     judged_by: Report | None = None,
     changed: int = 5,
+    named_slices: Mapping[str, str] | None = None,
 ) -> ComparisonReport:
     """Hold every operand but the first against the first, the baseline, on the same queries.
 
@@ -110,7 +133,8 @@ def compare_results(
     system (a run, `FOLDER:CELL`) and a folder, with every cell of the folder. Baselines (bm25, random) are compared
     where they are named. Runs are judged as the first folder among the operands is, or as `judged_by` (see `judge_by`)
     is. Without `measures`, the ones that matter most are taken; `also` come on top. p is corrected (Holm) for all rows
-    together. `changed` queries are listed for each pair.
+    together. `changed` queries are listed for each pair. The slices that the baseline was measured by, and those of
+    `named_slices` (query_id -> value, what a slice file says), are compared by the primary measure.
 
     Raises UsageError for fewer than two operands, a cell that isn't there, sides that don't belong together (another
     protocol, other gains, thresholds, rules, queries or judgments) and where there are no two cells to compare;
@@ -136,6 +160,7 @@ def compare_results(
         _check_queries(pair)
     names = _chosen(wanted, required, pairs)
     primary = first.report.primary if first.report.primary in names else names[0]
+    slices = _slices(first.report, named_slices)
     return ComparisonReport(
         frame=first.report,
         primary=primary,
@@ -143,7 +168,16 @@ def compare_results(
         rows=_rows(pairs, names),
         changed=tuple(one for pair in pairs for one in _changed(pair, primary=primary, most=changed)),
         notes=tuple(dict.fromkeys(notes)),
+        slices=_slice_rows(pairs, slices, primary),
     )
+
+
+def _slices(frame: Report, named: Mapping[str, str] | None) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """Return the slices of a report's queries, by -> value -> query ids, and what a slice file says of them."""
+    if not named:
+        return frame.evidence.slices
+    queries = [Query(query_id, frame.evidence.queries.get(query_id, "")) for query_id in frame.evidence.qrels]
+    return {**frame.evidence.slices, **cut_slices(queries, (), named)}
 
 
 def _check_comparable(one: Operand, other: Operand, notes: list[str]) -> None:
@@ -215,8 +249,9 @@ def _check_queries(pair: _Pair) -> None:
     if left != right:
         odd = ", ".join(sorted(left ^ right)[:NAMED])
         raise UsageError(
-            f"{one.name(before)} has {len(left)} queries in its means, {other.name(after)} {len(right)}, and "
-            f"{len(left ^ right)} of them are in one only (such as {odd}); run one bench again on the same queries"
+            f"{one.name(before)} has {counted(len(left), 'query', 'queries')} in its means, {other.name(after)} "
+            f"{len(right):,}, and {counted(len(left ^ right), 'is', 'are')} in one only (such as {odd}); "
+            "run one bench again on the same queries"
         )
 
 
@@ -251,6 +286,22 @@ def _rows(pairs: Sequence[_Pair], names: Sequence[str]) -> tuple[ComparedRow, ..
             rows.append(ComparedRow(one.name(before), other.name(after), name, comparison, comparison.p))
     adjusted = holm([row.comparison.p for row in rows])
     return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
+
+
+def _slice_rows(
+    pairs: Sequence[_Pair], slices: Mapping[str, Mapping[str, Sequence[str]]], primary: str
+) -> tuple[SliceRow, ...]:
+    rows = []
+    for one, before, other, after in pairs:
+        old, new = before.per_query[primary], after.per_query[primary][_order(before, after)]
+        places = {query_id: row for row, query_id in enumerate(before.query_ids)}
+        for by, values in slices.items():
+            for value, members in values.items():
+                chosen = [places[query_id] for query_id in members if query_id in places]
+                found = compare_paired(old[chosen], new[chosen]) if chosen else None
+                rows.append(SliceRow(one.name(before), other.name(after), by, value, found, None))
+    adjusted = iter(holm([row.comparison.p for row in rows if row.comparison]))
+    return tuple(replace(row, p_holm=next(adjusted)) if row.comparison else row for row in rows)
 
 
 def _order(before: Cell, after: Cell) -> list[int]:
@@ -296,9 +347,21 @@ def _shown(pair: _Pair, cell: Cell, query_id: str, primary: str) -> tuple[ShownH
 
 
 def _row_to_json(row: ComparedRow) -> dict[str, Json]:
-    """Return a row as plain JSON, which has no infinity: null stands for it."""
-    numbers = {
-        name: None if value in (math.inf, -math.inf) else value for name, value in asdict(row.comparison).items()
-    }
     names = {"baseline": row.baseline, "system": row.system, "measure": row.measure}
-    return {**names, **numbers, "interval": list(row.comparison.interval), "p_holm": row.p_holm}
+    return {**names, **_numbers(row.comparison), "p_holm": row.p_holm}
+
+
+def _slice_to_json(row: SliceRow, measure: str) -> dict[str, Json]:
+    """Return a row as plain JSON: the row of a slice without queries has only null, of one query no interval."""
+    numbers: dict[str, Json] = {**dict.fromkeys(Comparison.__dataclass_fields__), "queries": 0}
+    if row.comparison is not None:
+        numbers |= _numbers(row.comparison)
+        numbers |= {"interval": None} if row.comparison.queries < 2 else {}
+    names = {name: getattr(row, name) for name in ("baseline", "system", "by", "value")}
+    return {**names, "measure": measure, **numbers, "p_holm": row.p_holm}
+
+
+def _numbers(comparison: Comparison) -> dict[str, Json]:
+    """Return the numbers of a comparison as plain JSON, which has no infinity: null stands for it."""
+    numbers = {name: None if value in (math.inf, -math.inf) else value for name, value in asdict(comparison).items()}
+    return {**numbers, "interval": list(comparison.interval)}

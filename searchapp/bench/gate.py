@@ -1,17 +1,19 @@
 """The gate: which drops against the baseline must not pass."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from searchapp.bench.compare import ComparedRow, ComparisonReport
+from searchapp.bench.operands import counted
 from searchapp.bench.report import Json
 from searchapp.errors import UsageError
 from searchapp.metrics import Measure
-from searchapp.metrics.comparison import SAME
+from searchapp.metrics.comparison import SAME, holm
 
 LEVEL = 0.05
-"""A difference is significant where p, corrected for the whole table, is below this."""
+"""A difference is significant where p, corrected for the rows of the gate, is below this."""
 
 _EXAMPLE = 'type --fail-if "nDCG@10 < -0.5%" (of the baseline\'s mean) or --fail-if "nDCG@10 < -0.01" (absolute)'
 _SHAPE = re.compile(r"(?P<measure>[^<>]+)<(?P<bound>[^<>=%]+)(?P<percent>%?)", re.ASCII)
@@ -74,11 +76,15 @@ class Failure:
 
     condition: Condition
     row: ComparedRow
+    p: float
+    """After Holm's correction for the rows of the gate; `row.p_holm` is corrected for the whole table."""
+    tests: int
+    """How many rows the gate looks at."""
 
     @property
     def is_significant(self) -> bool:
         """Tell whether chance is ruled out; False only under `strict`."""
-        return self.row.p_holm < LEVEL
+        return self.p < LEVEL
 
     def to_json(self) -> dict[str, Json]:
         """Return it as plain JSON."""
@@ -89,7 +95,8 @@ class Failure:
             "system": row.system,
             "difference": row.comparison.difference,
             "limit": self.condition.limit(row.comparison.mean_a),
-            "p_holm": row.p_holm,
+            "p_holm": self.p,
+            "tests": self.tests,
             "significant": self.is_significant,
         }
 
@@ -99,15 +106,17 @@ class Failure:
         verdict = "significant" if self.is_significant else "not significant"
         return (
             f"{self.condition}: {self.row.system} has {found.mean_b:.4f}, {self.row.baseline} {found.mean_a:.4f}, a "
-            f"difference of {found.difference:+.4f}{share}, {verdict} (p = {self.row.p_holm:.4f})"
+            f"difference of {found.difference:+.4f}{share}, {verdict} (p = {self.p:.4f}, Holm over the gate's "
+            f"{counted(self.tests, 'row', 'rows')})"
         )
 
 
 def judge_gate(report: ComparisonReport, conditions: Sequence[Condition], *, strict: bool = False) -> list[Failure]:
     """Return what fails: each difference below a condition's bound that is significant; under `strict`, each below it.
 
-    A condition holds for every pair of the report; p is that of the report, corrected for all its rows. Raises
-    UsageError where a condition's measure was not compared.
+    A condition holds for every pair of the report. p is corrected (Holm) for the rows that the conditions name, every
+    pair by every measure of theirs, each once: what else the table shows makes a gate no blunter. Raises UsageError
+    where a condition's measure was not compared.
     """
     compared = list(dict.fromkeys(row.measure for row in report.rows))
     for condition in conditions:
@@ -116,10 +125,13 @@ def judge_gate(report: ComparisonReport, conditions: Sequence[Condition], *, str
                 f'--fail-if "{condition}": {condition.measure} was not compared, only {", ".join(compared)}; '
                 f"add it to --measures"
             )
+    gated = {condition.measure for condition in conditions}
+    rows = [row for row in report.rows if row.measure in gated]
+    adjusted = holm([row.comparison.p for row in rows])
     failures = [
-        Failure(condition, row)
+        Failure(condition, row, p, len(rows))
         for condition in conditions
-        for row in report.rows
+        for row, p in zip(rows, adjusted, strict=True)
         if row.measure == condition.measure
         and row.comparison.difference < condition.limit(row.comparison.mean_a) - SAME
     ]
@@ -137,9 +149,12 @@ def gate_notes(report: ComparisonReport, conditions: Sequence[Condition]) -> lis
         blind = [row for row in rows if row.comparison.detectable + condition.limit(row.comparison.mean_a) > SAME]
         if blind:
             row = max(blind, key=lambda row: row.comparison.detectable)
+            queries = counted(row.comparison.queries, "query", "queries")
+            shown = row.comparison.detectable
+            size = f", {shown:.4f}" if math.isfinite(shown) else ""
             notes.append(
                 f"{condition}: a drop of {-condition.limit(row.comparison.mean_a):.4f} is less than {row.system} and "
-                f"{row.baseline} would show on {row.comparison.queries:,} queries four times in five, "
-                f"{row.comparison.detectable:.4f}; judge more queries, or type --strict"
+                f"{row.baseline} would show on {queries} four times in five{size}; "
+                "judge more queries, or type --strict"
             )
     return notes

@@ -14,7 +14,6 @@ from searchapp.bench.report import Slice
 from searchapp.bench.runs import RankedRun, Rowed
 from searchapp.bench.slices import Slices, cut_slices, measure_slices
 from searchapp.corpus import Dataset
-from searchapp.index import NO_ROW, Ranking
 from searchapp.index.vectors import Rows
 from searchapp.metrics import Evaluation, Interval, Judging, bootstrap_means, evaluate
 
@@ -101,17 +100,22 @@ class Judge:
         judged = [[places.get(doc_id) for doc_id in self.dataset.qrels[query_id]] for query_id in self.query_ids]
         return [np.array([row for row in rows if row is not None], dtype=np.int64) for rows in judged]
 
-    def ties(self, rankings: Sequence[Ranking], *, evaluated: frozenset[str]) -> dict[int, int]:
-        """Count the evaluated queries with a tie at each cutoff of the measures: ranks k and k + 1 score the same."""
+    def ties(self, run: RankedRun, tied: Sequence[bool], *, evaluated: frozenset[str]) -> dict[int, int]:
+        """Count the evaluated queries with a tie at each cutoff of the measures: ranks k and k + 1 score the same.
+
+        `tied` says of each query of the run whether its last hit and the one beyond it have the same score; a query's
+        own document is left out first where it is dropped.
+        """
         counts = dict.fromkeys(sorted({m.cutoff for m in self.options.all_measures if m.cutoff}), 0)
-        queries = iter(self.query_ids)
-        for ranking in rankings:
-            for row, scores in enumerate(ranking.scores):
-                if next(queries) not in evaluated:
-                    continue
-                for cutoff in counts:
-                    if cutoff == len(scores):
-                        counts[cutoff] += bool(ranking.tied[row])
-                    elif cutoff < len(scores) and ranking.rows[row, cutoff] != NO_ROW:
-                        counts[cutoff] += bool(scores[cutoff - 1] == scores[cutoff])
+        for query_id, beyond in zip(run, tied, strict=True):
+            if query_id not in evaluated:
+                continue
+            doc_ids, scores = run.scored(query_id)
+            if self.judging.drop_self and query_id in doc_ids:
+                scores = np.delete(scores, list(doc_ids).index(query_id))
+            for cutoff in counts:
+                if cutoff < len(scores):
+                    counts[cutoff] += bool(scores[cutoff - 1] == scores[cutoff])
+                elif cutoff == len(scores):
+                    counts[cutoff] += beyond
         return counts

@@ -1,5 +1,6 @@
 """Where quality was lost: between full width and flat, and a cell, step by step."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -35,7 +36,7 @@ def split_loss(plan: CellPlan, quality: float, mean: Mean, *, width: int) -> Los
 
 def _keeps_vectors(plan: CellPlan) -> bool:
     """Tell whether a kind keeps the vectors as they are, so that exact search over it is flat."""
-    return plan.factory.split(",")[-1] == "Flat"
+    return re.fullmatch(r"(IVF\d+,)?Flat", plan.factory) is not None
 
 
 def _exhaustive(plan: CellPlan, *, rescore: int) -> CellPlan:

@@ -9,6 +9,7 @@ from searchapp.bench.cells import ModelBench
 from searchapp.bench.judge import Judge
 from searchapp.bench.machine import describe_machine
 from searchapp.bench.notes import (
+    budget_note,
     count_without_relevant,
     describe_threshold,
     dropped_note,
@@ -78,7 +79,10 @@ def run_bench(
         listed = ListedDocuments(dataset.corpus.documents())
         found.documents = len(listed)
         _add_baselines(found, judge, listed, progress)
-    found.rows += [system_cell(judge, name, run) for name, run in systems.items()]
+    for name, hits in systems.items():
+        cell, notes = system_cell(judge, name, hits)
+        found.rows.append(cell)
+        found.notes += notes
     return _report(judge, _distinct(found, len(found.models)))
 
 
@@ -126,8 +130,9 @@ def _report(judge: Judge, found: _Gathered) -> Report:
         for cell in found.cells
     )
     notes = [*dict.fromkeys(found.notes), *pool_note(cells, options), *dropped_note(judge), *latency_note(cells)]
+    notes += budget_note(cells, options.budget_bytes)
     if found.reused:
-        notes.append(f"{found.reused} cells were measured by an earlier bench and found in the cache")
+        notes.append(f"measured by an earlier bench and found in the cache: {found.reused} of {len(found.cells)} rows")
     return Report(
         dataset=dataset.name,
         split=dataset.split,
@@ -149,6 +154,7 @@ def _report(judge: Judge, found: _Gathered) -> Report:
             qrels=dataset.qrels,
             titles=found.titles,
             labels=dataset.labels,
+            slices=judge.sliced,
         ),
         ship=choose(cells, judge.primary, tolerance=options.tolerance, budget_bytes=options.budget_bytes),
         notes=tuple(notes),

@@ -45,9 +45,10 @@ def index_notes(dataset: Dataset, index: Index) -> list[str]:
     counts = index.manifest.counts
     notes = []
     if counts.get("truncated"):
+        limit = index.manifest.encoder["max_seq_length"]
         notes.append(
-            f"{counts['truncated']:,} documents were longer than max_seq_length "
-            f"{index.manifest.encoder['max_seq_length']} and lost {counts['tokens_lost']:,} tokens"
+            f"documents longer than max_seq_length {limit}: {counts['truncated']:,}, which lost "
+            f"{counts['tokens_lost']:,} tokens"
         )
     survey = dataset.corpus.survey()
     if survey.fingerprint != index.manifest.corpus["fingerprint"]:
@@ -56,9 +57,9 @@ def index_notes(dataset: Dataset, index: Index) -> list[str]:
             f"documents in the index, {survey.count:,} in the data set"
         )
     if counts.get("skipped"):
-        notes.append(f"{counts['skipped']:,} bad rows of the corpus were skipped")
+        notes.append(f"bad rows of the corpus that were skipped: {counts['skipped']:,}")
     if dataset.skipped.count:
-        notes.append(f"{dataset.skipped.count:,} bad rows of queries and judgments were skipped")
+        notes.append(f"bad rows of queries and judgments that were skipped: {dataset.skipped.count:,}")
     return notes
 
 
@@ -77,10 +78,23 @@ def dropped_note(judge: Judge) -> list[str]:
     return [f"judged queries without a document of grade {judge.judging.threshold} or more, {fate}: {count}"]
 
 
+def budget_note(cells: Sequence[Cell], budget_bytes: int | None) -> list[str]:
+    """Say that nothing fits into the budget, and what comes nearest."""
+    sizes = [(cell.cost.index_bytes, cell.name) for cell in cells if not cell.is_baseline and cell.cost.index_bytes]
+    if budget_bytes is None or not sizes or min(sizes)[0] <= budget_bytes:
+        return []
+    size, name = min(sizes)
+    fits = f"nothing fits into --budget-bytes {budget_bytes:,}"
+    return [f"{fits}; the smallest index file is that of {name}, {size:,} bytes"]
+
+
 def latency_note(cells: Sequence[Cell]) -> list[str]:
     """Say how latencies were measured."""
     measured = [cell.cost.latency for cell in cells if cell.cost.latency is not None]
     if not measured:
         return []
     hits, threads = measured[0].k, measured[0].threads
-    return [f"latency is of one query at a time for {hits} hits, warmed, without embedding it, {threads} threads"]
+    on = f"{threads} thread{'s' * (threads != 1)}"
+    return [
+        f"latency is of one query at a time for {hits} hits of the whole corpus, warmed, without embedding it, {on}"
+    ]

@@ -83,7 +83,7 @@ def find_frame(operands: Sequence[Operand | RunOperand], judged_by: Report | Non
     if judged_by is not None and stored is not None:
         raise UsageError(
             f"{judged_by.dataset} was given to judge runs by, but {stored.text} has judgments of its own; "
-            "leave --qrels, --gains and --threshold away"
+            "leave --qrels, --gains, --threshold, --no-relevant and --drop-self away"
         )
     frame = stored.report if stored is not None else judged_by
     if frame is None:
@@ -112,7 +112,16 @@ def judge_operand(operand: RunOperand, frame: Report, measures: Sequence[str], *
 
 def describe_source(report: Report) -> str:
     """Say what a report was judged on."""
-    return f"{report.dataset} {report.split} ({len(report.evidence.qrels):,} queries)"
+    return f"{report.dataset} {report.split} ({counted(len(report.evidence.qrels), 'query', 'queries')})"
+
+
+def counted(number: int, one: str, several: str) -> str:
+    """Return a number with what it counts.
+
+    >>> counted(1, "query", "queries"), counted(1200, "query", "queries")
+    ('1 query', '1,200 queries')
+    """
+    return f"{number:,} {one if number == 1 else several}"
 
 
 def list_cells(cells: Sequence[Cell]) -> str:

@@ -112,14 +112,19 @@ def plan_cells(options: BenchOptions, *, rows: int, width: int, held: Sequence[D
     """
     if 0 in options.nprobe:
         raise UsageError("--nprobe 0 would visit no list; type 1 or more")
+    if options.nprobe and options.protocol == "judged-pool":
+        raise UsageError(
+            "--nprobe doesn't go with --protocol judged-pool, which ranks all of a pool; leave one of them away"
+        )
     dims = options.dims or tuple(dict.fromkeys(derived.dim for derived in held)) or (width,)
     kinds = options.kinds or tuple(dict.fromkeys(derived.asked for derived in held)) or ("flat",)
     if held and not options.dims and not options.kinds:
         chosen: list[Target | Derived] = list(held)
     else:
         chosen = [_find(dim, kind, held, rows=rows, width=width) for dim in dims for kind in kinds]
-    depth = options.depth(rows) if options.protocol == "full-corpus" else 0
-    cells = [cell for one in chosen for cell in _settings(_plan(one), one.dim, options, width=width, depth=depth)]
+    if options.nprobe and not any(_plan(one).nlist for one in chosen):
+        raise UsageError("--nprobe is for kinds with lists, and none is asked for; type --kinds ivf-flat or ivf-pq too")
+    cells = [cell for one in chosen for cell in _settings(_plan(one), one.dim, options, shape=(rows, width))]
     return tuple(dict.fromkeys(cells))
 
 
@@ -143,9 +148,12 @@ def _plan(chosen: Target | Derived) -> Plan:
     )
 
 
-def _settings(plan: Plan, dim: int, options: BenchOptions, *, width: int, depth: int) -> Iterator[CellPlan]:
+def _settings(plan: Plan, dim: int, options: BenchOptions, *, shape: tuple[int, int]) -> Iterator[CellPlan]:
+    """Yield the cells of one derived index; `shape` is rows and width."""
+    rows, width = shape
+    depth = options.depth(rows) if options.protocol == "full-corpus" else 0
     probes: Sequence[int | None] = (plan.nprobe,)
-    if plan.nlist:
+    if plan.nlist and options.protocol == "full-corpus":
         probes = sorted({min(nprobe, plan.nlist) for nprobe in options.nprobe}) or (plan.nprobe,)
     is_exact = plan.factory == "Flat" and dim == width
     rescores = (0,) if is_exact else (options.rescore or (plan.rescore,))
@@ -154,6 +162,9 @@ def _settings(plan: Plan, dim: int, options: BenchOptions, *, width: int, depth:
             f"--rescore {few[0]} is fewer than the {depth} hits that the measures look at; type --rescore {depth} or "
             "more, or --measures that look less far"
         )
+    if options.protocol == "judged-pool":
+        # All of a pool is rescored or none of it.
+        rescores = tuple({rescore > 0: rescore for rescore in rescores}.values())
     for nprobe, rescore in itertools.product(probes, rescores):
-        deep = max(rescore, depth) if rescore else 0
+        deep = min(rows, max(rescore, depth)) if rescore else 0
         yield CellPlan(dim, plan.kind, plan.asked, plan.factory, plan.nlist, nprobe, deep)

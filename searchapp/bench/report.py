@@ -190,6 +190,8 @@ class Evidence:
     """doc_id -> what to show, for the judged documents and the best hits of every cell."""
     labels: tuple[str, ...] = ()
     """Names of the grades from 0 up, if they have names: I, C, S, E."""
+    slices: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """The slices that were asked for: by -> value -> query ids."""
 
 
 @dataclass(frozen=True, slots=True)

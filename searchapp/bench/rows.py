@@ -7,9 +7,10 @@ import numpy as np
 from searchapp.bench.baselines import Baseline, bm25_run, random_run
 from searchapp.bench.judge import Judge
 from searchapp.bench.report import Cell, Cost
-from searchapp.bench.runs import RankedRun, Rowed, compact, ranked_run
+from searchapp.bench.runs import RankedRun, Rowed, compact, ranked_run, tied_beyond
 from searchapp.bench.tokens import LOCALES
 from searchapp.build import Progress
+from searchapp.errors import InputError
 from searchapp.index.vectors import Rows
 from searchapp.records import Document, Hit, Query
 
@@ -51,8 +52,7 @@ def baseline_cells(judge: Judge, corpus: Rowed, *, progress: Progress) -> tuple[
             build_seconds=found.build_seconds,
             queries_per_second=found.queries_per_second,
         )
-        evaluated = frozenset(judge.evaluate(run).query_ids)
-        cells.append(_row(judge, name, run, cost=cost, ties=judge.ties(found.rankings, evaluated=evaluated)))
+        cells.append(_row(judge, name, run, cost=cost, tied=tied_beyond(found.rankings)))
         notes.append(found.note)
     return cells, notes
 
@@ -65,15 +65,33 @@ def choose_language(asked: str, queries: Iterable[Query]) -> str:
     return next(iter(locales)) if len(locales) == 1 and locales <= LOCALES.keys() else "auto"
 
 
-def system_cell(judge: Judge, name: str, hits: Mapping[str, Sequence[Hit]]) -> Cell:
-    """Judge another system's run; of a judged pool only what is judged counts."""
+def system_cell(judge: Judge, name: str, hits: Mapping[str, Sequence[Hit]]) -> tuple[Cell, list[str]]:
+    """Judge another system's run, and say what is missing in it; of a judged pool only what is judged counts.
+
+    Raises InputError for a run that has none of the judged queries.
+    """
+    qrels = judge.dataset.qrels
+    if not hits.keys() & qrels.keys():
+        raise InputError(
+            f"the run {name} has none of the {len(qrels):,} judged queries (such as {next(iter(qrels))!r}, the run has "
+            f"{next(iter(hits), None)!r}); name a run of this data set and split"
+        )
+    notes = []
     if judge.options.protocol == "judged-pool":
-        qrels = judge.dataset.qrels
         hits = {query: [hit for hit in found if hit.doc_id in qrels.get(query, ())] for query, found in hits.items()}
-    return _row(judge, name, compact(judge.query_ids, hits), cost=Cost(), ties={})
+        lacking = sum(len(judged) - len(hits.get(query, ())) for query, judged in qrels.items())
+        if lacking:
+            notes.append(
+                f"{name} lacks {lacking:,} of {sum(map(len, qrels.values())):,} judged documents, which rank nowhere: "
+                "a run cut at some rank scores less in a judged pool than the same system ranking all of it"
+            )
+    if unranked := len(qrels.keys() - hits.keys()):
+        notes.append(f"{name} lacks {unranked:,} of {len(qrels):,} judged queries, counted as 0")
+    run = compact(judge.query_ids, hits)
+    return _row(judge, name, run, cost=Cost(), tied=[False] * len(run)), notes
 
 
-def _row(judge: Judge, name: str, run: RankedRun, *, cost: Cost, ties: Mapping[int, int]) -> Cell:
+def _row(judge: Judge, name: str, run: RankedRun, *, cost: Cost, tied: Sequence[bool]) -> Cell:
     evaluation = judge.evaluate(run)
     return Cell(
         name=name,
@@ -86,7 +104,7 @@ def _row(judge: Judge, name: str, run: RankedRun, *, cost: Cost, ties: Mapping[i
         per_query=evaluation.per_query,
         intervals=judge.intervals(evaluation.per_query),
         run=run,
-        ties=ties,
+        ties=judge.ties(run, tied, evaluated=frozenset(evaluation.query_ids)),
         cost=cost,
     )
 

@@ -71,6 +71,11 @@ class RankedRun(Mapping[str, Sequence[Hit]]):
         pairs = zip(self._doc_ids[part], self._scores[part].tolist(), strict=True)
         return [Hit(rank, doc_id, score) for rank, (doc_id, score) in enumerate(pairs, 1)]
 
+    def scored(self, query_id: str) -> tuple[Sequence[str], npt.NDArray[np.float32]]:
+        """Return the doc_ids and float32 scores of a query's hits, best first."""
+        part = self._part(query_id)
+        return self._doc_ids[part], self._scores[part]
+
     def rankings(self) -> dict[str, Sequence[str]]:
         """Return query_id -> doc_ids, best first: what `evaluate` takes."""
         return {query_id: self._doc_ids[self._part(query_id)] for query_id in self._places}
@@ -109,6 +114,11 @@ def top_documents(run: Mapping[str, Sequence[Hit]], count: int) -> set[str]:
     if isinstance(run, RankedRun):
         return {doc_id for ranking in run.rankings().values() for doc_id in ranking[:count]}
     return {hit.doc_id for hits in run.values() for hit in hits[:count]}
+
+
+def tied_beyond(rankings: Sequence[Ranking]) -> list[bool]:
+    """Return, for each query, whether the last hit that was kept and the one beyond it have the same score."""
+    return [bool(tied) for ranking in rankings for tied in ranking.tied]
 
 
 def compact(query_ids: Sequence[str], run: Mapping[str, Sequence[Hit]]) -> RankedRun:

@@ -12,6 +12,7 @@ LEVEL = 0.05
 def choose(cells: Sequence[Cell], primary: str, *, tolerance: float, budget_bytes: int | None = None) -> Ship | None:
     """Choose among the cells that are no baselines; None where there are none, or none fits into the budget.
 
+    Sizes are those of the derived files: the stored vectors, which rescoring reads, are part of every index folder.
     Eligible is a cell whose mean is at least (1 - tolerance) of the best one's and that a paired test does not tell
     from it. The smallest index file wins, then the smaller median latency, then the better mean.
     """
@@ -68,9 +69,14 @@ def _line(
     what = f"d{chosen.dim} {chosen.label}" + (f" of {chosen.model}" if models > 1 else "")
     line = (
         f"smallest within {tolerance * 100:g} % of the best {primary}{under} (paired test, p > {LEVEL:g}): {what}, "
-        f"{_bytes(chosen):,} bytes, {primary} {chosen.measures[primary]:.4f}"
+        f"{_bytes(chosen):,} bytes{_read_too(chosen)}, {primary} {chosen.measures[primary]:.4f}"
     )
     return line if chosen is best else f"{line} (best {best.measures[primary]:.4f}: {best.name})"
+
+
+def _read_too(cell: Cell) -> str:
+    """Say what a search reads beside the index file, where that is what makes a small file good."""
+    return f" and {cell.cost.vectors_bytes:,} of stored vectors to rescore from" if cell.rescore else ""
 
 
 def _bytes(cell: Cell) -> int:

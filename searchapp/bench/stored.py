@@ -27,11 +27,11 @@ from searchapp.bench.report import (
 )
 from searchapp.corpus import read_qrels, read_run
 from searchapp.errors import InputError
-from searchapp.layout import BENCH
+from searchapp.layout import BENCH, sha256_file
 from searchapp.metrics import Gains, Interval, Judging
 from searchapp.records import Hit
 
-QRELS, QUERIES, TITLES = "qrels.trec", "queries.jsonl", "titles.jsonl"
+QRELS, QUERIES, TITLES, SLICES = "qrels.trec", "queries.jsonl", "titles.jsonl", "slices.json"
 
 
 def cell_from_json(
@@ -135,12 +135,16 @@ def _retrieval(folder: Path, body: dict[str, Any]) -> Report:
         counts=body["queries"],
         fingerprints=body["fingerprints"],
         models=tuple(Model(**model) for model in body["models"]),
-        cells=tuple(_read_cell(folder, cell) for cell in body["cells"]),
+        cells=tuple(_read_cell(folder, cell, body["sha256"]) for cell in body["cells"]),
         evidence=Evidence(
             queries={line["_id"]: line["text"] for line in _lines(folder / QUERIES)},
             qrels=read_qrels(folder / QRELS),
             titles={line["_id"]: line["title"] for line in _lines(folder / TITLES)},
             labels=tuple(body["labels"]),
+            slices={
+                by: {value: tuple(ids) for value, ids in values.items()}
+                for by, values in json.loads((folder / SLICES).read_text(encoding="utf-8")).items()
+            },
         ),
         ship=None if ship is None else _ship(ship),
         notes=tuple(body["notes"]),
@@ -148,20 +152,24 @@ def _retrieval(folder: Path, body: dict[str, Any]) -> Report:
     )
 
 
-def _read_cell(folder: Path, body: dict[str, Any]) -> Cell:
-    query_ids, per_query = read_per_query(folder / "per-query" / f"{body['name']}.parquet")
-    run = KeptRun(folder / "runs" / f"{body['name']}.trec")
+def _read_cell(folder: Path, body: dict[str, Any], sums: Mapping[str, str]) -> Cell:
+    values, run_file = f"per-query/{body['name']}.parquet", f"runs/{body['name']}.trec"
+    check_whole(folder / values, sums[values])
+    query_ids, per_query = read_per_query(folder / values)
+    run = KeptRun(folder / run_file, sums[run_file])
     return cell_from_json(body, run=run, query_ids=query_ids, per_query=per_query)
 
 
 class KeptRun(Mapping[str, Sequence[Hit]]):
     """A run in its file, read when somebody first looks at a hit."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sha256: str) -> None:
         self._path = path
+        self._sha256 = sha256
 
     @cached_property
     def _held(self) -> dict[str, list[Hit]]:
+        check_whole(self._path, self._sha256)
         # A run in which no query found anything is an empty file, which is no run to anybody else.
         return read_run(self._path) if self._path.stat().st_size else {}
 
@@ -173,6 +181,12 @@ class KeptRun(Mapping[str, Sequence[Hit]]):
 
     def __getitem__(self, query_id: str) -> list[Hit]:
         return self._held[query_id]
+
+
+def check_whole(path: Path, sha256: str) -> None:
+    """Raise InputError unless a kept file has the checksum it was written with."""
+    if sha256_file(path) != sha256:
+        raise InputError(f"{path} is not what the bench wrote; run the bench again, or name the run file itself")
 
 
 def _pairwise(body: dict[str, Any]) -> PairwiseReport:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from searchapp.bench.cache import Cache, make_key
-from searchapp.bench.plan import CellPlan
+from searchapp.bench.plan import BenchOptions, CellPlan, plan_cells
 from searchapp.build import BuildOptions, Progress, build_index, library_versions
 from searchapp.corpus import Corpus
 from searchapp.encoders import Encoder
@@ -81,11 +82,11 @@ class Workspace:
         """Return the embedded queries, float32 (n, width), and the file they are kept in."""
         card = dataclasses.asdict(self.encoder.card)
         stored = make_key({"texts": key, "documents": self.key, "encoder": card, "versions": library_versions()})
-        vectors = self._cache.load_queries(stored)
-        if vectors is None:
-            vectors = self.encoder.encode_queries(texts)
-            self._cache.save_queries(stored, vectors)
-        return vectors, self._cache.queries_path(stored)
+        found = self._cache.load_texts(stored)
+        vectors = self.encoder.encode_queries(texts) if found is None else found[0]
+        if found is None:
+            self._cache.save_texts(stored, vectors, {})
+        return vectors, self._cache.texts_path(stored)
 
     def time_encoding(self, texts: Sequence[str]) -> float:
         """Return the median milliseconds that embedding one query alone takes, warmed."""
@@ -117,9 +118,15 @@ def contract_key(index: Index) -> str:
 
 
 @contextlib.contextmanager
-def embedded(corpus: Corpus, encoder: Encoder, *, cache: Cache, progress: Progress) -> Iterator[Workspace]:
-    """Embed a corpus once, or find it embedded in the cache; a damaged or drifted index there is made again."""
+def embedded(
+    corpus: Corpus, encoder: Encoder, *, cache: Cache, options: BenchOptions, progress: Progress
+) -> Iterator[Workspace]:
+    """Embed a corpus once, or find it embedded in the cache; a damaged or drifted index there is made again.
+
+    Raises UsageError for cells that can't be, before anything is embedded.
+    """
     survey = corpus.survey(lambda done: progress("reading", done, None))
+    plan_cells(options, rows=survey.count, width=encoder.card.dim)
     key = make_key(
         {
             "corpus": survey.fingerprint,
@@ -132,9 +139,10 @@ def embedded(corpus: Corpus, encoder: Encoder, *, cache: Cache, progress: Progre
     with cache.locked(key, progress):
         searcher, seconds = _stored(folder, encoder), None
         if searcher is None:
+            shutil.rmtree(folder, ignore_errors=True)
             began = time.perf_counter()
-            options = BuildOptions(dims=(encoder.card.dim,), kinds=("flat",), overwrite=True)
-            built = build_index(corpus, folder, encoder=encoder, options=options, progress=progress)
+            full = BuildOptions(dims=(encoder.card.dim,), kinds=("flat",), overwrite=True)
+            built = build_index(corpus, folder, encoder=encoder, options=full, progress=progress)
             seconds = time.perf_counter() - began
             cache.note_built(key, EMBEDDING, seconds)
             searcher = Searcher(built, encoder)
@@ -158,8 +166,10 @@ def opened(searcher: Searcher, *, cache: Cache) -> Iterator[Workspace]:
 
 
 def _stored(folder: Path, encoder: Encoder) -> Searcher | None:
-    """Open the index of a cache, checked against the encoder; None where there is none or it can't be used."""
+    """Open the index of a cache, checked against its checksums and the encoder; None where it can't be used."""
     try:
-        return Searcher(open_index(folder), encoder)
-    except IndexFolderError:
+        index = open_index(folder)
+        index.verify()
+        return Searcher(index, encoder)
+    except (IndexFolderError, OSError):
         return None

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 PROTOCOLS = ("full-corpus", "judged-pool")
 NO_RELEVANT = ("drop", "zero")
 TASKS = ("auto", "retrieval", "triplets", "pairs")
-ORDERS = ("rank", "score", "trec_eval")
 DEFAULT = "run"
 REPORTING = "Reporting"
 
@@ -61,8 +60,8 @@ def bench(
     ] = None,
     split: Annotated[str, typer.Option("--split", help="Which judgments.")] = "test",
     task: Annotated[str, typer.Option("--task", help="auto, retrieval, triplets, pairs.")] = "auto",
-    dims: Annotated[str | None, typer.Option("--dims", help="384,256,128: cut to each of these.")] = None,
-    kinds: Annotated[str | None, typer.Option("--kinds", help="flat,ivf-pq: build each of these.")] = None,
+    dims: Annotated[str | None, typer.Option("--dims", "--dim", help="384,256,128: cut to each of these.")] = None,
+    kinds: Annotated[str | None, typer.Option("--kinds", "--kind", help="flat,ivf-pq: build each of these.")] = None,
     nprobe: Annotated[str | None, typer.Option("--nprobe", help="16,64: visit each number of lists.")] = None,
     rescore: Annotated[str | None, typer.Option("--rescore", help="0,200: rescore each number of hits.")] = None,
     protocol: Annotated[
@@ -106,7 +105,7 @@ def bench(
     ] = "auto",
     run: Annotated[
         list[str] | None,
-        typer.Option("--run", help="Judge another system's TREC run as well (NAME=FILE).", rich_help_panel=JUDGING),
+        typer.Option("--run", help="Judge another system's TREC run (NAME=FILE).", rich_help_panel=JUDGING),
     ] = None,
     run_order: Annotated[
         str,
@@ -181,6 +180,7 @@ def bench(
         searchapp bench data/scifact --run theirs=bm25.trec
     """
     from searchapp.bench.plan import BASELINES, BenchOptions
+    from searchapp.bench.tokens import name_language
     from searchapp.cli.assemble import EncoderOptions, ReadTexts, read_options
     from searchapp.cli.judge import Job, check_out, judge_pairwise, judge_retrieval
     from searchapp.corpus import DatasetParts, read_slices, recognise_task
@@ -189,14 +189,16 @@ def bench(
     options.one_of("--protocol", protocol, PROTOCOLS)
     options.one_of("--no-relevant", no_relevant, NO_RELEVANT)
     options.one_of("--task", task, TASKS)
-    options.one_of("--run-order", run_order, ORDERS)
+    options.one_of("--run-order", run_order, options.ORDERS)
     prompts = {"--query-prompt": query_prompt, "--document-prompt": document_prompt}
     if index is not None:
         made = {"--text": text, "--id": id_column, "--revision": revision, "--models": models}
         options.refuse("--index, which was made with its own", {**made, **prompts})
-    if model is not None and models is not None:
-        raise UsageError("--model and --models name models twice; type one of them")
-    names = options.split_list(models) or ((model,) if model else ())
+    if out is None:
+        options.refuse("no --out, where pictures would lie", {"--png": png})
+    if no_cache:
+        options.refuse("--no-cache", {"--cache": cache})
+    names = _models(model, models)
     if len(names) > 1:
         options.refuse("several --models, which have prompts of their own", {**prompts, "--revision": revision})
     if out is not None:
@@ -207,7 +209,7 @@ def bench(
         kinds=options.split_kinds(kinds),
         nprobe=options.split_numbers("--nprobe", nprobe),
         rescore=options.split_numbers("--rescore", rescore),
-        measures=tuple(map(Measure.parse, options.split_list(measures))) or DEFAULT_MEASURES,
+        measures=tuple(map(Measure.parse, options.split_list(measures, "--measures"))) or DEFAULT_MEASURES,
         primary=Measure.parse(primary) if primary else None,
         gains=Gains.parse(gains) if gains else None,
         threshold=threshold,
@@ -216,8 +218,8 @@ def bench(
         no_relevant=cast(Literal["drop", "zero"], no_relevant),
         allow_missing=allow_missing,
         baselines=_baselines(baselines, BASELINES),
-        language=language,
-        slices=options.split_list(slices),
+        language=name_language(language),
+        slices=options.split_list(slices, "--slices"),
         named_slices={} if slice_file is None else read_slices(slice_file),
         tolerance=options.share("--tolerance", tolerance),
         budget_bytes=options.size("--budget-bytes", budget_bytes),
@@ -234,9 +236,21 @@ def bench(
         runs=tuple(run or ()),
         run_order=cast(Literal["rank", "score", "trec_eval"], run_order),
         cache=None if no_cache else cache or "default",
+        keeps=out is not None,
     )
     if task == "auto":
         task = "retrieval" if parts is not None or dataset is None else recognise_task(dataset)
+    if task != "retrieval":
+        asked: dict[str, object] = {
+            "--kinds": kinds,
+            "--nprobe": nprobe,
+            "--rescore": rescore,
+            "--measures": measures,
+            "--gains": gains,
+        }
+        asked |= {"--slices": slices, "--slice-file": slice_file, "--primary": primary, "--threshold": threshold}
+        pool = {"--protocol": protocol if protocol != PROTOCOLS[0] else None, "--drop-self": drop_self}
+        options.refuse(f"{task}, which are judged by their own measures at every dim", {**asked, **pool})
     report: Report | PairwiseReport
     with ProgressBar() as progress:
         if task == "retrieval":
@@ -251,6 +265,16 @@ def bench(
         note(f"kept in {out}; open {out / 'report.html'} in a browser")
 
 
+def _models(model: str | None, models: str | None) -> tuple[str, ...]:
+    """Return the models that are named, each once."""
+    if model is not None and models is not None:
+        raise UsageError("--model and --models name models twice; type one of them")
+    names = options.split_list(models, "--models") or ((model,) if model else ())
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"--models names {twice[0]} twice; name each model once")
+    return names
+
+
 def _three(corpus: str | None, queries: str | None, qrels: str | None) -> tuple[str, str, str] | None:
     """Return all three or none of them; raise UsageError for less."""
     if corpus and queries and qrels:
@@ -262,9 +286,11 @@ def _three(corpus: str | None, queries: str | None, qrels: str | None) -> tuple[
 
 def _baselines(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """Cut the list of baselines; "none" is the empty one."""
-    chosen = () if text == "none" else options.split_list(text)
+    if text == "none":
+        return ()
+    chosen = options.split_list(text, "--baselines")
     for name in chosen:
-        options.one_of("--baselines", name, (*known, "none"))
+        options.one_of("--baselines", name, known if len(chosen) > 1 else (*known, "none"))
     return chosen
 
 

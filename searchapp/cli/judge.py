@@ -1,6 +1,7 @@
 """From a bench's options to its report: which data, which models, which cache; kept apart so that --help is quick."""
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from searchapp.bench.cache import Cache
+from searchapp.bench.kept_encoder import KeptEncoder
 from searchapp.bench.machine import describe_machine
 from searchapp.bench.matrix import run_bench
 from searchapp.bench.pairwise import run_pairs, run_triplets
 from searchapp.bench.plan import BenchOptions
 from searchapp.bench.report import PairwiseReport, Report
+from searchapp.bench.results import check_ids
 from searchapp.bench.workspace import Workspace, embedded, opened
 from searchapp.build import Progress
 from searchapp.cli.assemble import describe_model
@@ -57,6 +60,8 @@ class Job:
     run_order: Order
     cache: Path | str | None
     """A folder, "default", or None for one that is gone at the end."""
+    keeps: bool = False
+    """Whether results are kept in files, which not every id fits into."""
 
 
 def check_out(out: Path, *, pictures: bool) -> None:
@@ -69,9 +74,11 @@ def check_out(out: Path, *, pictures: bool) -> None:
 def judge_retrieval(job: Job, options: BenchOptions, progress: Progress) -> Report:
     """Judge models or an index, and runs of other systems, on queries with judgments."""
     dataset = open_dataset(job.path, parts=job.parts, split=job.split, options=job.reading)
-    systems = dict(_read_run(text, job.run_order) for text in job.runs)
+    if job.keeps:
+        check_ids(dataset.qrels)
+    systems = _read_runs(job)
     with _cache(job) as cache:
-        workspaces = _workspaces(job, dataset, cache, progress)
+        workspaces = _workspaces(job, dataset, (cache, options), progress)
         return run_bench(dataset, workspaces, cache=cache, options=options, systems=systems, progress=progress)
 
 
@@ -81,34 +88,36 @@ def judge_pairwise(
     """Judge models on triplets or on scored sentence pairs."""
     if job.path is None or job.index is not None or job.runs:
         raise UsageError(f"{task} are judged with models alone; leave --index, --run, --corpus away, and name one file")
-    encoders = (_load(name, job.encoder) for name in job.models or (None,))
     bad_rows = BadRows(job.reading.on_bad_row, advice=SKIP_ADVICE)
     name = Source(Path(job.path), job.path).stem()
-    if task == "triplets":
-        triplets = read_triplets(job.path, bad_rows)
-        report = run_triplets(triplets, encoders, dataset=name, dims=options.dims, progress=progress)
-    else:
-        pairs = read_scored_pairs(job.path, bad_rows)
-        report = run_pairs(pairs, encoders, dataset=name, dims=options.dims, progress=progress)
+    with _cache(job) as cache:
+        encoders = (KeptEncoder(_load(model, job.encoder), cache) for model in job.models or (None,))
+        if task == "triplets":
+            triplets = read_triplets(job.path, bad_rows)
+            report = run_triplets(triplets, encoders, dataset=name, dims=options.dims, progress=progress)
+        else:
+            pairs = read_scored_pairs(job.path, bad_rows)
+            report = run_pairs(pairs, encoders, dataset=name, dims=options.dims, progress=progress)
     count = bad_rows.skipped.count
-    skipped = (f"{count:,} bad rows were skipped",) if count else ()
+    skipped = (f"bad rows skipped: {count:,}",) if count else ()
     return replace(report, notes=(*report.notes, *skipped), machine=describe_machine())
 
 
 def _workspaces(
-    job: Job, dataset: Dataset, cache: Cache, progress: Progress
+    job: Job, dataset: Dataset, tools: tuple[Cache, BenchOptions], progress: Progress
 ) -> Iterator[AbstractContextManager[Workspace]]:
     """Give what to measure, one after the other: the user's index, or the corpus embedded by each model."""
+    cache, options = tools
     if job.index is not None:
         index = open_index(job.index)
         name = job.models[0] if job.models else None
         encoder = load_contract_encoder(index, options=job.encoder, model=name)
         yield opened(Searcher(index, encoder), cache=cache)
         return
-    if job.runs and not job.models:
+    if job.runs and not job.models and not asks_for_cells(options):
         return
     for named in job.models or (None,):
-        yield embedded(dataset.corpus, _load(named, job.encoder), cache=cache, progress=progress)
+        yield embedded(dataset.corpus, _load(named, job.encoder), cache=cache, options=options, progress=progress)
 
 
 def _load(name: str | None, options: EncoderOptions) -> Encoder:
@@ -126,9 +135,24 @@ def _cache(job: Job) -> Iterator[Cache]:
     yield Cache(cache_folder() / "bench" if job.cache == "default" else Path(job.cache))
 
 
-def _read_run(text: str, order: Order) -> tuple[str, dict[str, list[Hit]]]:
-    """Read NAME=FILE, or FILE, whose name is then the file's without its endings."""
-    name, separator, file = text.partition("=")
-    if not separator or Path(text).exists():
-        name, file = Path(text).name.split(".")[0], text
-    return name, read_run(file, order=order)
+def asks_for_cells(options: BenchOptions) -> bool:
+    """Tell whether dims, kinds or search parameters are asked for: there must be a model then."""
+    return bool(options.dims or options.kinds or options.nprobe or options.rescore)
+
+
+def _read_runs(job: Job) -> dict[str, dict[str, list[Hit]]]:
+    """Read every NAME=FILE, or FILE, whose name is then the file's without its endings."""
+    runs: dict[str, dict[str, list[Hit]]] = {}
+    for text in job.runs:
+        name, separator, file = text.partition("=")
+        if not separator or Path(text).exists():
+            name, file = re.sub(r"[^\w.+-]", "-", Path(text).name.split(".")[0]), text
+        if not re.fullmatch(r"[\w+-][\w.+-]*", name):
+            raise UsageError(
+                f"--run {text!r} gives the run the name {name!r}; type --run NAME=FILE with a name of letters, digits, "
+                "dots, plus and minus signs"
+            )
+        if name in runs:
+            raise UsageError(f"two runs are called {name}; type --run OTHER={file} for one of them")
+        runs[name] = read_run(file, order=job.run_order)
+    return runs

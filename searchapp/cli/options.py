@@ -10,6 +10,8 @@ import typer
 from searchapp.errors import UsageError
 
 CORPUS, MODEL, SEARCH, JUDGING = "Reading", "Model", "Searching", "Judging"
+ORDERS = ("rank", "score", "trec_eval")
+"""How a TREC run that is read may be ordered."""
 
 Format = Annotated[
     str, typer.Option("--format", help="jsonl, csv, tsv, parquet, beir, esci, trec.", rich_help_panel=CORPUS)
@@ -101,13 +103,16 @@ def size(option: str, text: str | None) -> int | None:
     return int(float(match[1]) * base ** (" kmgt".index(match[2]) if match[2] else 0))
 
 
-def split_list(text: str | None) -> tuple[str, ...]:
-    """Cut a comma-separated list.
+def split_list(text: str | None, option: str = "") -> tuple[str, ...]:
+    """Cut a comma-separated list; raise UsageError naming the option, if it is named, for a list that holds nothing.
 
     >>> split_list("title, brand")
     ('title', 'brand')
     """
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    parts = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    if option and text is not None and not parts:
+        raise UsageError(f"{option} is given and holds nothing; name something, or leave it away")
+    return parts
 
 
 def split_numbers(option: str, text: str | None) -> tuple[int, ...]:
@@ -116,7 +121,7 @@ def split_numbers(option: str, text: str | None) -> tuple[int, ...]:
     >>> split_numbers("--dims", "384,128")
     (384, 128)
     """
-    parts = split_list(text)
+    parts = split_list(text, option)
     for part in parts:
         if not re.fullmatch(r"\d+", part):
             raise UsageError(f"{option} holds {part!r}, which is no whole number; type it like: {option} 384,128")

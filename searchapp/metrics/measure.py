@@ -92,6 +92,9 @@ MEASURES = {
 """Every measure, by its name in reports. Tie rule of all: a ranking's order is taken as it stands; where
 scores tie, `order_hits` decided it by document id, ascending ("searchapp") or descending ("trec_eval")."""
 
+DEEPEST = 1_000_000_000
+"""The largest cutoff."""
+
 _BY_SPELLING = {spelling: row for row in MEASURES.values() for spelling in row.spellings}
 
 _SHAPE = re.compile(
@@ -139,6 +142,10 @@ class Measure:
             object.__setattr__(self, "denominator", default)
         if self.cutoff is None and row.needs_cutoff:
             raise MeasureError(f"{self.name} needs a cutoff: type {self.name}@10, for example")
+        if self.cutoff is not None and self.cutoff > DEEPEST:
+            raise MeasureError(
+                f"{self.name}@{self.cutoff} looks further than any ranking; a cutoff is at most {DEEPEST:,}"
+            )
         if self.cutoff is not None and self.cutoff < 1:
             raise MeasureError(
                 f"{self.name}@{self.cutoff} counts no document; a cutoff is 1 or more, for example {self.name}@10"

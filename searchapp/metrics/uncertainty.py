@@ -53,7 +53,8 @@ def bootstrap_means(
     centre = np.where(np.ptp(values, axis=0) == 0, values[0], centre)
     means = np.concatenate([counts @ (values - centre) for counts in _drawn(count, resamples, seed)]) / count
     tail = expanded_tail(count)
-    low, high = np.quantile(means, (tail, 1 - tail), axis=0) + centre
+    # A mean lies among its values; taking the centre away and adding it again may leave it a rounding error outside.
+    low, high = np.clip(np.quantile(means, (tail, 1 - tail), axis=0) + centre, values.min(axis=0), values.max(axis=0))
     return {name: Interval(*bounds) for name, *bounds in zip(names, low.tolist(), high.tolist(), strict=True)}
 
 

@@ -27,7 +27,7 @@ def bench(
 ) -> Report:
     """Embed the corpus with each encoder, or find it in the cache, and measure what the options ask for."""
     kept = Cache(cache)
-    spaces = (embedded(dataset.corpus, encoder, cache=kept, progress=progress) for encoder in encoders)
+    spaces = (embedded(dataset.corpus, encoder, cache=kept, options=options, progress=progress) for encoder in encoders)
     return run_bench(dataset, spaces, cache=kept, options=options, systems=systems, progress=progress)
 
 

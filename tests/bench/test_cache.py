@@ -34,7 +34,7 @@ def _cells(cache: Path) -> set[str]:
 
 
 def _reused(report: Report) -> int:
-    return next((int(note.split()[0]) for note in report.notes if "in the cache" in note), 0)
+    return next((int(note.split(": ")[1].split()[0]) for note in report.notes if "in the cache" in note), 0)
 
 
 def test_an_interrupted_bench_goes_on_where_it_was(dataset: Dataset, tmp_path: Path) -> None:
@@ -121,5 +121,46 @@ def test_a_cell_of_another_key_is_not_taken(dataset: Dataset, tmp_path: Path) ->
     folder.rename(folder.with_name(other))
     assert Cache(tmp_path).load_cell(other) is None
     body = json.loads((folder.with_name(other) / "cell.json").read_text(encoding="utf-8"))
-    (folder.with_name(other) / "cell.json").write_text(json.dumps({**body, "key": other}), encoding="utf-8")
+    changed = {**body, "key": other}
+    (folder.with_name(other) / "cell.json").write_text(json.dumps(changed), encoding="utf-8")
+    assert Cache(tmp_path).load_cell(other) is None
+    del changed["checksum"]
+    changed["checksum"] = make_key(changed)
+    (folder.with_name(other) / "cell.json").write_text(json.dumps(changed), encoding="utf-8")
     assert Cache(tmp_path).load_cell(other) is not None
+
+
+def _flip(path: Path, place: int = 4000) -> None:
+    """Change some bytes in the middle of a file, and not its size."""
+    data = bytearray(path.read_bytes())
+    start = min(place, len(data) // 2)
+    for at in range(start, min(start + 600, len(data))):
+        data[at] ^= 0x80
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "indexes/*/vectors/00000.npy",
+        "indexes/*/documents/00000.arrow",
+        "indexes/*/d48-flat.faiss",
+        "indexes/*/manifest.json",
+        "indexes/*/canaries.npy",
+        "texts/*.npy",
+        "cells/*/cell.json",
+        "cells/*/hits.parquet",
+    ],
+)
+def test_bytes_that_changed_in_the_cache_never_reach_a_number(dataset: Dataset, tmp_path: Path, pattern: str) -> None:
+    options = replace(PLAIN, dims=(DIM, 16), kinds=("flat",))
+    first = bench(dataset, tmp_path, HashEncoder(), options=options)
+    if "cells" not in pattern:
+        for cell in (tmp_path / "cells").iterdir():
+            (cell / "cell.json").unlink()
+    for path in tmp_path.glob(pattern):
+        _flip(path)
+    again = bench(dataset, tmp_path, HashEncoder(), options=options)
+    assert [cell.measures for cell in again.cells] == [cell.measures for cell in first.cells]
+    assert [cell.cost.index_bytes for cell in again.cells] == [cell.cost.index_bytes for cell in first.cells]
+    assert _reused(again) == 0

@@ -219,6 +219,81 @@ def test_json_holds_every_row_and_no_infinity() -> None:
     assert json.loads(json.dumps(report.to_json(), allow_nan=False))["rows"][0]["effect_size"] is None
 
 
+SLICES = {
+    "locale": {"us": ("q10", "q01", "q00", "q09"), "jp": ("q02",), "(none)": ("q11",)},
+    "length": {"1": ("q10", "q11"), "2": tuple(f"q{n:02d}" for n in range(1, 9))},
+}
+
+
+def sliced(report: Report) -> Report:
+    return replace(report, evidence=replace(report.evidence, slices=SLICES))
+
+
+def test_slices_of_the_baseline_are_the_oracle_s_and_none_is_hidden() -> None:
+    before, others = one_cell(POOR), {"new": one_cell(GOOD), "newer": one_cell(FAIR)}
+    operands = [Operand("old", sliced(before)), *(Operand(name, one) for name, one in others.items())]
+    report = compare_results(operands, measures=["RR@10", "nDCG@10"])
+    ids, old = before.cells[0].query_ids, before.cells[0].per_query["nDCG@10"]
+    expected, p_values = [], []
+    for name, other in others.items():
+        new = other.cells[0].per_query["nDCG@10"]
+        for by, values in SLICES.items():
+            for value, members in values.items():
+                rows = [ids.index(query_id) for query_id in members if query_id in ids]
+                expected.append((f"{name}:d64-flat", by, value, [(old[n], new[n]) for n in rows]))
+                if rows:
+                    p_values.append(exact_p([new[n] - old[n] for n in rows]))
+    assert [(row.system, row.by, row.value) for row in report.slices] == [one[:3] for one in expected]
+    adjusted = iter(naive_holm(p_values))
+    for row, (*_, values) in zip(report.slices, expected, strict=True):
+        assert row.baseline == "old:d64-flat"
+        if not values:
+            assert (row.by, row.value, row.comparison, row.p_holm) == ("locale", "(none)", None, None)
+            continue
+        found, count = row.comparison, len(values)
+        assert found is not None
+        assert (found.queries, row.p_holm) == (count, pytest.approx(next(adjusted)))
+        assert found.mean_a == pytest.approx(sum(a for a, _ in values) / count)
+        assert found.mean_b == pytest.approx(sum(b for _, b in values) / count)
+        assert found.difference == pytest.approx(sum(b - a for a, b in values) / count)
+    assert [row.comparison.queries for row in report.slices if row.comparison] == [4, 1, 1, 8] * 2
+    body = json.loads(json.dumps(report.to_json(), allow_nan=False))["slices"]
+    assert [(one["by"], one["value"], one["queries"], one["measure"]) for one in body[:5]] == [
+        *(("locale", "us", 4, "nDCG@10"), ("locale", "jp", 1, "nDCG@10"), ("locale", "(none)", 0, "nDCG@10")),
+        *(("length", "1", 1, "nDCG@10"), ("length", "2", 8, "nDCG@10")),
+    ]
+    first = report.slices[0].comparison
+    assert first is not None
+    assert (body[0]["interval"], body[0]["difference"]) == (list(first.interval), first.difference)
+    assert body[1]["interval"] is None
+    assert body[1]["mean_a"] == old[ids.index("q02")]
+    assert [body[2][name] for name in ("mean_a", "difference", "interval", "p", "p_holm")] == [None] * 5
+
+
+def test_slices_are_aligned_by_query_and_those_of_a_file_come_on_top() -> None:
+    cell = make_cell("d64-flat", GOOD)
+    turned = replace(
+        cell,
+        query_ids=cell.query_ids[::-1],
+        per_query={name: values[::-1] for name, values in cell.per_query.items()},
+    )
+    operands = [Operand("old", sliced(make_report(cell))), Operand("new", make_report(turned))]
+    named = {"q01": "bags", "q05": "bags", "elsewhere": "bags"}
+    report = compare_results(operands, named_slices=named)
+    assert [(row.by, row.value) for row in report.slices[-2:]] == [("slice", "bags"), ("slice", "(none)")]
+    found = [row.comparison for row in report.slices if row.comparison]
+    assert [(one.queries, one.ties) for one in found[-2:]] == [(2, 2), (9, 9)]
+    assert all(one.wins == one.losses == 0 for one in found)
+    frame = judge_by("my.qrels", QRELS)
+    alone = compare_results([RunOperand("a", POOR), RunOperand("b", GOOD)], judged_by=frame, named_slices=named)
+    assert [(row.value, row.comparison.queries) for row in alone.slices if row.comparison] == [
+        *(("bags", 2), ("(none)", 9))
+    ]
+    with pytest.raises(UsageError, match="the slice file names 1 quer"):
+        compare_results(operands, named_slices={"elsewhere": "bags"})
+    assert compare_results([Operand("old", one_cell()), operands[0]]).slices == ()
+
+
 def pairs(report: object) -> list[tuple[str, str]]:
     return list(dict.fromkeys((row.baseline, row.system) for row in report.rows))  # type: ignore[attr-defined]
 
@@ -333,6 +408,24 @@ def test_other_queries_in_the_means_are_refused() -> None:
         UsageError, match=r"old:d64-flat has 11 queries in its means, new:d64-flat 9, and 2 .* q00, q01\)"
     ):
         compare_results([Operand("old", make_report(cell)), Operand("new", make_report(fewer))])
+
+
+def test_one_is_told_as_one() -> None:
+    cell = make_cell("d64-flat", GOOD)
+    one = replace(
+        cell, query_ids=cell.query_ids[:1], per_query={name: values[:1] for name, values in cell.per_query.items()}
+    )
+    two = replace(
+        cell, query_ids=cell.query_ids[:2], per_query={name: values[:2] for name, values in cell.per_query.items()}
+    )
+    with pytest.raises(UsageError, match="old:d64-flat has 1 query in its means, new:d64-flat 2, and 1 is in one only"):
+        compare_results([Operand("old", make_report(one)), Operand("new", make_report(two))])
+    other = one_cell()
+    few = replace(other, evidence=replace(other.evidence, qrels={"q00": QRELS["q00"]}), fingerprints={"qrels": "else"})
+    with pytest.raises(
+        UsageError, match=r"the judgments of shop test \(12 queries\) and shop test \(1 query\) are not"
+    ):
+        compare_results([Operand("old", other), Operand("new", few)])
 
 
 def test_a_measure_that_one_side_lacks_is_refused() -> None:
@@ -465,3 +558,14 @@ def test_what_is_no_operand_is_refused(stored: Path, tmp_path: Path) -> None:
     write_results(tmp_path, PairwiseReport("triplets", "sts", 3, "max_accuracy", (), (row,), "f0"))
     with pytest.raises(InputError, match="holds triplets, not queries with hits; name the results of a bench of retr"):
         open_operand(str(tmp_path))
+
+
+@pytest.mark.parametrize("kept", ["runs/d64-flat.trec", "per-query/d64-flat.parquet"])
+@pytest.mark.parametrize("share", [0, 2])
+def test_results_that_were_cut_since_are_refused(tmp_path: Path, kept: str, share: int) -> None:
+    write_results(tmp_path / "old", one_cell(GOOD))
+    write_results(tmp_path / "new", one_cell(POOR))
+    held = (tmp_path / "new" / kept).read_bytes()
+    (tmp_path / "new" / kept).write_bytes(held[: len(held) // share if share else 0])
+    with pytest.raises(InputError, match=f"new/{kept} is not what the bench wrote; run the bench again"):
+        compare_results([open_operand(f"{tmp_path}/old"), open_operand(f"{tmp_path}/new")])

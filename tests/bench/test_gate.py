@@ -1,5 +1,7 @@
 """The gate: what a condition says, what fails by it, and what is nonsense."""
 
+import math
+
 import pytest
 
 from searchapp.bench.compare import ComparedRow, ComparisonReport
@@ -13,9 +15,10 @@ BEFORE = 0.5
 
 
 def row(difference: float, p: float, measure: str = "nDCG@10", detectable: float = 0.001) -> ComparedRow:
+    """A row with this p on its own; in the table it came from, the correction left nothing of it."""
     interval = Interval(difference - 0.01, difference + 0.01)
-    found = Comparison(200, BEFORE, BEFORE + difference, difference, interval, p / 2, -0.1, 10, 170, 20, detectable)
-    return ComparedRow("runs/before:flat", "runs/after:flat", measure, found, p)
+    found = Comparison(200, BEFORE, BEFORE + difference, difference, interval, p, -0.1, 10, 170, 20, detectable)
+    return ComparedRow("runs/before:flat", "runs/after:flat", measure, found, 1.0)
 
 
 def report(*rows: ComparedRow) -> ComparisonReport:
@@ -107,7 +110,7 @@ def test_each_condition_holds_for_each_pair() -> None:
     ]
     assert str(strictly[0]) == (
         "RR@10 < -1%: runs/after:flat has 0.4000, runs/before:flat 0.5000, a difference of -0.1000 (-20.00%), "
-        "not significant (p = 0.2000)"
+        "not significant (p = 0.2000, Holm over the gate's 4 rows)"
     )
     assert strictly[1].to_json() == {
         "condition": "nDCG@10 < -1%",
@@ -115,9 +118,25 @@ def test_each_condition_holds_for_each_pair() -> None:
         "system": "runs/after:flat",
         "difference": -0.1,
         "limit": -0.005,
-        "p_holm": 0.01,
+        "p_holm": 0.04,
+        "tests": 4,
         "significant": True,
     }
+
+
+def test_p_is_corrected_for_what_is_gated_alone() -> None:
+    """Holm by hand: .02 of two rows is .04; of three, where another measure is gated as well, .06."""
+    table = report(row(-0.1, 0.02), row(-0.1, 0.04), row(-0.1, 0.03, "RR@10"), row(0.0, 0.9, "AP@100"))
+    ndcg, absolute, rr = map(Condition.parse, ("nDCG@10 < -1%", "nDCG@10 < -0.01", "RR@10 < -1%"))
+    alone = judge_gate(table, [ndcg])
+    assert [(one.p, one.tests) for one in alone] == [(0.04, 2), (0.04, 2)]
+    both = judge_gate(table, [ndcg, rr], strict=True)
+    assert [one.p for one in both] == pytest.approx([0.06, 0.06, 0.06])
+    assert {(one.tests, one.is_significant) for one in both} == {(3, False)}
+    twice = judge_gate(table, [ndcg, absolute])
+    assert [(one.p, one.tests) for one in twice] == [(0.04, 2)] * 4
+    only = judge_gate(report(row(-0.1, 0.02)), [ndcg])
+    assert str(only[0]).endswith("significant (p = 0.0200, Holm over the gate's 1 row)")
 
 
 def test_a_baseline_of_nothing_cannot_be_fallen_below() -> None:
@@ -138,4 +157,13 @@ def test_a_gate_that_sees_too_little_says_so_once() -> None:
     assert gate_notes(report(*rows, row(0, 1, "RR@10", 0.9)), conditions) == [
         "nDCG@10 < -1%: a drop of 0.0050 is less than runs/after:flat and runs/before:flat would show on 200 queries "
         "four times in five, 0.0300; judge more queries, or type --strict"
+    ]
+
+
+def test_one_query_is_no_queries() -> None:
+    found = Comparison(1, 0.5, 0.5, 0.0, Interval(0, 0), 1.0, 0.0, 0, 1, 0, math.inf)
+    notes = gate_notes(report(ComparedRow("a", "b", "nDCG@10", found, 1.0)), [Condition.parse("nDCG@10 < -1%")])
+    assert notes == [
+        "nDCG@10 < -1%: a drop of 0.0050 is less than b and a would show on 1 query four times in five; "
+        "judge more queries, or type --strict"
     ]

@@ -56,6 +56,17 @@ def test_the_parts_are_what_exact_searches_say(dataset: Dataset, tmp_path: Path,
     assert (cell.loss.search > 0.01) == ("IVF" in kind)
 
 
+@pytest.mark.parametrize("kind", ["PCA4,Flat", "PCA4,IVF4,Flat", "PCA4,SQ8"])
+def test_what_a_transform_loses_is_not_the_search_s_loss(dataset: Dataset, tmp_path: Path, kind: str) -> None:
+    options = replace(PLAIN, dims=(CUT,), kinds=("flat", kind), nprobe=(4,) if "IVF" in kind else ())
+    flat, cell = bench(dataset, tmp_path, HashEncoder(), options=options).cells
+    assert cell.loss is not None
+    # Every list is visited, so all that is lost was lost before the search.
+    assert cell.loss.search == 0
+    assert cell.loss.quantisation == pytest.approx(flat.measures["nDCG@10"] - cell.measures["nDCG@10"], abs=1e-12)
+    assert cell.loss.quantisation > 0.01
+
+
 def test_rescoring_gives_back_what_codes_lost(dataset: Dataset, tmp_path: Path) -> None:
     options = replace(PLAIN, dims=(CUT,), kinds=(PQ,), nprobe=(1, 4), rescore=(0, 240))
     cells = {cell.label: cell for cell in bench(dataset, tmp_path, HashEncoder(), options=options).cells}

@@ -179,9 +179,9 @@ def test_what_was_lost_on_the_way_is_in_the_notes(beir_folder: Path, tmp_path: P
     other = bench_index(open_dataset(beir_folder), tmp_path / "cache", index, encoder)
     texts = [document.text for document in dataset.corpus.documents()]
     long = [len(text) - 8 for text in texts if len(text) > 8]
-    lost = f"{len(long):,} documents were longer than max_seq_length 8 and lost {sum(long):,} tokens"
+    lost = f"documents longer than max_seq_length 8: {len(long):,}, which lost {sum(long):,} tokens"
     assert lost in report.notes
-    assert "1 bad rows of the corpus were skipped" in report.notes
+    assert "bad rows of the corpus that were skipped: 1" in report.notes
     assert not any("another corpus" in note for note in report.notes)
     assert not any("another corpus" in note for note in other.notes)
     few = replace(dataset, corpus=open_dataset(parts=_parts_of(tmp_path, good, beir_folder)).corpus)

@@ -8,7 +8,7 @@ import pytest
 
 from searchapp.bench.rows import choose_language
 from searchapp.corpus import Dataset
-from searchapp.errors import UsageError
+from searchapp.errors import InputError, UsageError
 from searchapp.metrics import evaluate
 from searchapp.records import Hit, Query
 from tests.bench.benching import PLAIN, bench, names
@@ -50,10 +50,13 @@ def test_another_system_is_judged_as_evaluate_judges_it(dataset: Dataset, tmp_pa
         query_id: [Hit(rank, ids[row], 1.0 / rank) for rank, row in enumerate(rng.permutation(240)[:100], 1)]
         for query_id in list(dataset.qrels)[:30]
     }
-    report = bench(dataset, tmp_path, systems={"theirs": theirs, "nothing": {}})
+    report = bench(dataset, tmp_path, systems={"theirs": theirs, "nothing": {"q00": []}})
     expected = evaluate({q: [hit.doc_id for hit in hits] for q, hits in theirs.items()}, dataset.qrels)
     assert report.cell("theirs").measures == pytest.approx(expected.measures, abs=1e-12)
     assert set(report.cell("nothing").measures.values()) == {0}
+    assert "theirs lacks 10 of 40 judged queries, counted as 0" in report.notes
+    with pytest.raises(InputError, match="the run other has none of the 40 judged queries"):
+        bench(dataset, tmp_path, systems={"other": {"x": theirs["q00"]}})
     pooled = bench(dataset, tmp_path, options=replace(PLAIN, protocol="judged-pool"), systems={"theirs": theirs})
     for query_id, hits in pooled.cells[0].run.items():
         judged = dataset.qrels[query_id]
@@ -62,7 +65,7 @@ def test_another_system_is_judged_as_evaluate_judges_it(dataset: Dataset, tmp_pa
 
 def test_two_rows_of_one_name_are_refused(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="two rows of the table would be called bm25"):
-        bench(dataset, tmp_path, options=BOTH, systems={"bm25": {}})
+        bench(dataset, tmp_path, options=BOTH, systems={"bm25": {"q00": []}})
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_results_of_an_earlier_bench_are_replaced_and_nothing_else_is(
         ("results.json", '{"format": "searchapp-bench", "format_version": 99}', "has format version 99"),
         ("results.json", '{"format": "searchapp-bench", "format_version": 1, "task": "retrieval"}', "is damaged"),
         ("qrels.trec", "no judgment", "qrels.trec"),
-        ("per-query/d16-flat.parquet", "x", "is damaged"),
+        ("per-query/d16-flat.parquet", "x", "is not what the bench wrote"),
     ],
 )
 def test_damage_is_told_in_one_line(kept: Path, tmp_path: Path, name: str, change: str, message: str) -> None:
@@ -103,3 +103,15 @@ def test_damage_is_told_in_one_line(kept: Path, tmp_path: Path, name: str, chang
     with pytest.raises(InputError, match=message) as error:
         read_results(folder)
     assert "\n" not in str(error.value)
+
+
+def test_a_run_that_was_changed_since_is_not_taken_for_the_bench_s(
+    dataset: Dataset, kept: Path, tmp_path: Path
+) -> None:
+    report = bench(dataset, kept / "cache", HashEncoder())
+    write_results(tmp_path / "out", report)
+    run = tmp_path / "out/runs/d48-flat.trec"
+    run.write_bytes(run.read_bytes()[:2000])
+    found = read_results(tmp_path / "out")
+    with pytest.raises(InputError, match=r"d48-flat\.trec is not what the bench wrote"):
+        next(iter(found.cells[0].run))

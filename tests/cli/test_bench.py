@@ -1,6 +1,7 @@
 """`searchapp bench` as it is typed: tables, files, exit codes, what it says when it can't."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -73,11 +74,84 @@ def test_two_models_stand_in_one_table(beir_folder: Path, tmp_path: Path) -> Non
         (["--run-order", "file"], 2, "--run-order is 'file'; type"),
         (["--slices", "colour"], 2, "colour"),
         (["--primary", "nDGC@10"], 1, "did you mean nDCG?"),
+        (["--measures", "nDCG@99999999999999999999"], 1, "looks further than any ranking"),
+        (["--baselines", "bm25,none"], 2, "--baselines is 'none'; type --baselines"),
+        (["--models", "a,a"], 2, "--models names a twice"),
+        (["--models", ","], 2, "--models is given and holds nothing"),
+        (["--dims", ""], 2, "--dims is given and holds nothing"),
+        (["--png"], 2, "--png doesn't go with no --out"),
+        (["--no-cache", "--cache", "x"], 2, "--cache doesn't go with --no-cache"),
+        (["--language", "klingon"], 2, "--language 'klingon' is not known"),
+        (["--dims", "9999"], 2, "9999 dims: the model gives 384"),
+        (["--nprobe", "0"], 2, "--nprobe 0 would visit no list"),
+        (["--nprobe", "4"], 2, "--nprobe is for kinds with lists, and none is asked for"),
+        (["--kinds", "nosuch"], 2, "nosuch"),
+        (["--kinds", "ivf-pq"], 2, "240 documents are too few for kind ivf-pq"),
+        (["--kinds", "sq8", "--rescore", "5"], 2, "--rescore 5 is fewer than the 100 hits"),
+        (["--protocol", "judged-pool", "--nprobe", "4"], 2, "--nprobe doesn't go with --protocol judged-pool"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(
     beir_folder: Path, arguments: list[str], code: int, message: str
 ) -> None:
+    before = list(Path(os.environ["SEARCHAPP_CACHE"]).rglob("*.npy"))
     done = call("bench", beir_folder, *arguments, code=code)
     assert message in done.stderr
+    # Refused before anything was embedded.
+    assert list(Path(os.environ["SEARCHAPP_CACHE"]).rglob("*.npy")) == before
     assert re.fullmatch(r"(model .*\n)?searchapp: [^\n]*\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        (["a={run}", "a={run}"], "two runs are called a"),
+        (["{run}", "{run}"], "two runs are called theirs"),
+        (["../../evil={run}"], "gives the run the name '../../evil'; type --run NAME=FILE"),
+        (["my sys={run}"], "gives the run the name 'my sys'"),
+        (["={run}"], "gives the run the name ''"),
+    ],
+)
+def test_a_run_has_a_name_that_a_file_can_have(
+    beir_folder: Path, tmp_path: Path, runs: list[str], message: str
+) -> None:
+    run = tmp_path / "theirs.trec"
+    run.write_text("q00 Q0 p000 1 2.0 x\n", encoding="utf-8")
+    typed = [part for text in runs for part in ("--run", text.format(run=run))]
+    done = call("bench", beir_folder, *typed, "--out", tmp_path / "out", code=2)
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_triplets_take_no_option_that_means_nothing_to_them(tmp_path: Path) -> None:
+    (tmp_path / "three.jsonl").write_text('{"anchor": "a", "positive": "b", "negative": "c"}\n', encoding="utf-8")
+    for option in (["--kinds", "sq8"], ["--protocol", "judged-pool"], ["--measures", "nDCG@10"], ["--slices", "x"]):
+        done = call("bench", tmp_path / "three.jsonl", *option, code=2)
+        assert f"{option[0]} doesn't go with triplets" in done.stderr
+
+
+def test_ids_that_no_run_file_holds_are_refused_before_any_work(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text('{"_id": "a b", "title": "", "text": "bag"}\n', encoding="utf-8")
+    (folder / "queries.jsonl").write_text('{"_id": "q", "text": "bag"}\n', encoding="utf-8")
+    (folder / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nq\ta b\t1\n", encoding="utf-8")
+    done = call("bench", folder, "--out", tmp_path / "out", code=1)
+    assert "the document id 'a b' has white space in it" in done.stderr
+    assert call("bench", folder, "--baselines", "none", "--json").exit_code == 0
+
+
+def test_a_cache_that_cannot_be_written_to_says_what_to_type(beir_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    done = call("bench", beir_folder, "--cache", tmp_path / "file", code=1)
+    assert "can't be written to" in done.stderr
+    assert "--no-cache" in done.stderr
+
+
+def test_a_budget_that_nothing_fits_into_is_said(beir_folder: Path) -> None:
+    asked = ("bench", beir_folder, "--dims", "64", "--kinds", "flat,sq8", "--baselines", "none")
+    body = json.loads(call(*asked, "--budget-bytes", "1", "--json").stdout)
+    assert body["ship"] is None
+    assert any(
+        "nothing fits into --budget-bytes 1; the smallest index file is that of d64-sq8" in n for n in body["notes"]
+    )
