@@ -39,6 +39,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_results(folder / "new", one_cell(POOR))
     write_results(folder / "both", make_report(make_cell("a", POOR), make_cell("b", FAIR)))
     write_results(folder / "pooled", replace(one_cell(GOOD), protocol="judged-pool"))
+    write_results(folder / "cut", one_cell(POOR))
+    cut = folder / "cut" / "runs" / "d64-flat.trec"
+    cut.write_bytes(cut.read_bytes()[:500])
     write_run(folder / "fair.trec", FAIR, tag="t")
     write_run(folder / "poor.trec", POOR, tag="t")
     lines = [f"{q} 0 {d} {grade}\n" for q, grades in QRELS.items() for d, grade in grades.items()]
@@ -88,14 +91,57 @@ def test_changed_queries_are_shown_side_by_side_whatever_their_script(runs: Path
     assert "changed most" not in call(runs / "old", runs / "new", "--changed", "0").stdout
 
 
+@pytest.mark.parametrize("columns", [20, 40, 50, 60, 61, 72, 80, 100, 200])
+def test_no_number_is_cut_however_narrow_the_terminal(runs: Path, tmp_path: Path, columns: int) -> None:
+    """Every cell of a column that is shown is there in full, in the table and in the slices."""
+    long = "a source whose name is longer than most terminals have room for beside the numbers"
+    file = tmp_path / "slices.tsv"
+    file.write_text("".join(f"{q}\t{long if q < 'q07' else 'short'}\n" for q in QUERIES), encoding="utf-8")
+    asked = (runs / "old", runs / "new", "--slice-file", file, "--changed", "0")
+    body = json.loads(call(*asked, "--json").stdout)
+    lines = call(*asked, columns=columns).stdout.splitlines()
+    assert not [line for line in lines if "…" in line]
+    place = next(n for n, line in enumerate(lines) if line.startswith("slices, nDCG@10; p: Holm over the 2 rows of"))
+    for part, rows in ((lines[:place], body["rows"]), (lines[place:], body["slices"])):
+        head = next(n for n, line in enumerate(part) if "difference" in line.split())
+        names = re.split(r"\s{2,}", part[head].strip())
+        shown = [re.split(r"\s{2,}", line.strip()) for line in part[head + 1 :] if re.search(r"\d\.\d{4}", line)]
+        assert len(shown) == len(rows)
+        assert {"difference", "p (Holm)"} <= set(names)
+        for cells, row in zip(shown, rows, strict=True):
+            found = dict(zip(names, cells, strict=True))
+            low, high = row["interval"]
+            expected = {
+                **{"baseline": row["baseline"], "system": row["system"], "measure": row["measure"]},
+                **{"n": str(row["queries"]), "A": f"{row['mean_a']:.4f}", "B": f"{row['mean_b']:.4f}"},
+                **{"difference": f"{row['difference']:+.4f}", "95 % interval": f"{low:+.4f} {high:+.4f}"},
+                **{"p (Holm)": f"{row['p_holm']:.4f}", "effect": f"{row['effect_size']:+.2f}"},
+                **{"W/T/L": f"{row['wins']}/{row['ties']}/{row['losses']}", "detectable": f"{row['detectable']:.4f}"},
+            }
+            assert {name: found[name] for name in names if name != "slice"} == {
+                name: expected[name] for name in names if name != "slice"
+            }
+        if columns >= 40:
+            assert all(len(line) <= columns for line in part[head : head + 1 + len(shown)])
+    assert "".join(long.split()) in "".join(re.findall(r"[a-z]+", "".join(line[:90] for line in lines[place + 4 :])))
+
+
+def test_a_pair_that_is_too_long_for_a_line_takes_two(runs: Path) -> None:
+    names = [f"{runs}/old:d64-flat", f"{runs}/new:d64-flat"]
+    asked = ("--changed", "1", runs / "old", runs / "new")
+    lines = call(*asked, columns=max(map(len, names)) + 5).stdout.splitlines()
+    assert [lines.count(f"{names[0]} |"), lines.count(names[1])] == [2, 2]
+    assert f"{names[0]} | {names[1]}" in call(*asked, columns=sum(map(len, names)) + 3).stdout.splitlines()
+
+
 def test_a_narrow_terminal_gets_what_it_has_room_for(runs: Path) -> None:
-    lines = call("--changed", "0", runs / "old", runs / "new", columns=72).stdout.splitlines()
+    lines = call("--changed", "0", runs / "old", runs / "new", columns=72).stdout.replace(" |\n", " | ").splitlines()
     assert lines[2] == f"{runs}/old:d64-flat | {runs}/new:d64-flat"
     assert re.split(r"\s{2,}", lines[3].strip()) == [
         "measure", "A", "B", "difference", "95 % interval", "p (Holm)",
     ]  # fmt: skip
     assert [line.split()[0] for line in lines[4:9]] == list(SHOWN)
-    assert lines[9] == "no room for W/T/L, effect, detectable; see --json"
+    assert lines[9] == "no room for effect, W/T/L, detectable; see --json"
     assert all(len(line) <= 72 for line in lines[3:])
 
 
@@ -130,7 +176,7 @@ def test_what_chance_may_have_done_passes_unless_strict(tmp_path: Path) -> None:
     write_results(tmp_path / "new", one_cell({**GOOD, "q04": POOR["q04"]}))
     asked = (tmp_path / "old", tmp_path / "new", "--fail-if", "nDCG@10 < -0.5%")
     done = call(*asked)
-    assert "not significant (p = 1.0000); --strict would fail it" in done.stdout
+    assert "not significant (p = 1.0000, Holm over the gate's 1 row); --strict would fail it" in done.stdout
     assert "note: nDCG@10 < -0.5%: a drop of 0.0048 is less than" in done.stderr
     strict = call(*asked, "--strict", code=GATE)
     assert "gate: failed: nDCG@10 < -0.5%:" in strict.stdout
@@ -139,6 +185,78 @@ def test_what_chance_may_have_done_passes_unless_strict(tmp_path: Path) -> None:
     assert (gate["conditions"], gate["strict"]) == (["nDCG@10 < -0.5%"], True)
     assert [one["significant"] for one in gate["failures"]] == [False]
     call(tmp_path / "new", tmp_path / "old", "--fail-if", "nDCG@10 < -0.5%", "--strict")
+
+
+def test_a_gate_is_as_sharp_whatever_else_is_shown(tmp_path: Path) -> None:
+    """Six queries of eleven fall, none rises: p is 2 / 64 for the gate's measure; for a table of five it is .05 up."""
+    write_results(tmp_path / "old", one_cell(GOOD))
+    write_results(tmp_path / "new", one_cell({**GOOD, **{f"q{n:02d}": POOR[f"q{n:02d}"] for n in range(6)}}))
+    asked = (tmp_path / "old", tmp_path / "new", "--fail-if", "nDCG@10 < -1%", "--json")
+    for shown in ((), ("--measures", "nDCG@10"), ("--measures", "nDCG@10,RR@10,AP@100,precision@5")):
+        body = json.loads(call(*asked, *shown, code=GATE).stdout)
+        row = body["rows"][0]
+        assert (row["measure"], row["wins"], row["losses"], row["p"]) == ("nDCG@10", 0, 6, 2 / 64)
+        assert (row["p_holm"] > 0.05) == (shown != ("--measures", "nDCG@10"))
+        failure = body["gate"]["failures"][0]
+        assert (failure["p_holm"], failure["tests"], failure["significant"]) == (2 / 64, 1, True)
+    spoken = call(*asked[:-1], code=GATE).stdout
+    assert "significant (p = 0.0312, Holm over the gate's 1 row)" in spoken
+
+
+def test_runs_alone_may_be_judged_as_a_bench_would(runs: Path, tmp_path: Path) -> None:
+    """Query q11 has nothing relevant; a hit with the query's own id takes the first place in one of the runs."""
+    own = {q: [Hit(1, q, 99.0), *(replace(hit, rank=hit.rank + 1) for hit in hits)] for q, hits in GOOD.items()}
+    write_run(tmp_path / "good.trec", GOOD, tag="t")
+    write_run(tmp_path / "own.trec", own, tag="t")
+    asked = (tmp_path / "good.trec", tmp_path / "own.trec", "--qrels", runs / "qrels.trec", "--measures", "RR@10")
+    for typed, queries, difference, judging in (
+        ((), 11, -0.5, Judging()),
+        (("--drop-self",), 11, 0.0, Judging(drop_self=True)),
+        (("--no-relevant", "drop"), 11, -0.5, Judging()),
+        (("--no-relevant", "zero"), 12, -0.5 * 11 / 12, Judging(no_relevant="zero")),
+    ):
+        body = json.loads(call(*asked, *typed, "--json").stdout)
+        assert (body["no_relevant"], body["drop_self"]) == (judging.no_relevant, judging.drop_self)
+        row = body["rows"][0]
+        assert (body["queries"], row["difference"]) == (queries, pytest.approx(difference))
+        expected = evaluate(ranked(dict(GOOD)), QRELS, ["RR@10"], judging=judging)
+        assert row["mean_a"] == pytest.approx(expected.measures["RR@10"])
+
+
+def test_one_query_is_no_queries(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.qrels").write_text("q00 0 d01 1\n", encoding="utf-8")
+    (tmp_path / "slices.tsv").write_text("q00\tonly\n", encoding="utf-8")
+    asked = (runs / "poor.trec", runs / "fair.trec", "--qrels", tmp_path / "one.qrels")
+    lines = call(*asked, "--slice-file", tmp_path / "slices.tsv", "--changed", "0").stdout.splitlines()
+    assert ": 1 query; gains linear" in lines[0]
+    assert "slices, nDCG@10; p: Holm over the 1 row of slices" in lines
+    assert re.split(r"\s{2,}", lines[-1].strip())[::5] == ["slice: only", "-"]
+
+
+def test_slices_are_shown_for_each_pair(tmp_path: Path) -> None:
+    slices = {"locale": {"us": ("q00", "q01", "q04"), "日本": ("q02",), "[red]\x1b": ("q11",)}}
+    for name, runs in (("old", (GOOD, FAIR)), ("new", (POOR, GOOD))):
+        made = make_report(make_cell("a", runs[0]), make_cell("b", runs[1]))
+        write_results(tmp_path / name, replace(made, evidence=replace(made.evidence, slices=slices)))
+    shown = call(tmp_path / "old", tmp_path / "new", "--measures", "RR@10,nDCG@10", "--changed", "0").stdout
+    lines = shown.split("slices, nDCG@10; p: Holm over the 4 rows of slices\n")[1].splitlines()
+    assert [line for line in lines if " | " in line] == [
+        f"{tmp_path}/old:{cell} | {tmp_path}/new:{cell}" for cell in "ab"
+    ]
+    assert "\x1b" not in shown
+    for start, before, after in ((1, GOOD, POOR), (7, FAIR, GOOD)):
+        old, new = (make_cell("x", run).per_query["nDCG@10"] for run in (before, after))
+        table = [re.split(r"\s{2,}", line.strip()) for line in lines[start + 1 : start + 5]]
+        assert table[0] == ["slice", "n", "A", "B", "difference", "95 % interval", "p (Holm)"]
+        found = compare_paired(old[[0, 1, 4]], new[[0, 1, 4]])
+        assert table[1][:6] == [
+            *("locale: us", "3", f"{found.mean_a:.4f}", f"{found.mean_b:.4f}", f"{found.difference:+.4f}"),
+            f"{found.interval.low:+.4f} {found.interval.high:+.4f}",
+        ]
+        assert table[2] == [
+            *("locale: 日本", "1", f"{old[2]:.4f}", f"{new[2]:.4f}", f"{new[2] - old[2]:+.4f}", "-", "1.0000")
+        ]
+        assert table[3] == ["locale: [red]\ufffd", "0", *"-----"]
 
 
 def test_runs_alone_are_judged_by_qrels_gains_and_threshold(runs: Path) -> None:
@@ -181,8 +299,16 @@ def test_a_run_may_be_ordered_by_its_scores(runs: Path, tmp_path: Path) -> None:
         (["{runs}/old", "{runs}/pooled"], 2, "{runs}/old and {runs}/pooled can't be compared: the protocol is full-"),
         (["{runs}/pooled", "{runs}/fair.trec"], 2, "ranks judged documents only, but {runs}/fair.trec ranks others"),
         (["{runs}/poor.trec", "{runs}/fair.trec"], 2, "nothing says what is relevant; add --qrels FILE"),
-        (["{runs}/old", "{runs}/fair.trec", "--qrels", "{runs}/qrels.trec"], 2, "leave --qrels, --gains and --thresh"),
+        (["{runs}/old", "{runs}/fair.trec", "--qrels", "{runs}/qrels.trec"], 2, "leave --qrels, --gains, --thres"),
         (["{runs}/old", "{runs}/new", "--threshold", "2"], 2, "--threshold doesn't go with a results folder"),
+        (["{runs}/old", "{runs}/new", "--no-relevant", "zero"], 2, "--no-relevant doesn't go with a results folder"),
+        (["{runs}/old", "{runs}/new", "--drop-self"], 2, "--drop-self doesn't go with a results folder, and a run"),
+        (
+            ["{runs}/fair.trec", "{runs}/poor.trec", "--qrels", "{runs}/qrels.trec", "--no-relevant", "none"],
+            *(2, "--no-relevant is 'none'; type --no-relevant "),
+        ),
+        (["{runs}/old", "{runs}/new", "--slice-file", "{runs}/none.tsv"], 1, "none.tsv"),
+        (["{runs}/old", "{runs}/cut"], 1, "{runs}/cut/runs/d64-flat.trec is not what the bench wrote; run the bench"),
         (["{runs}/old", "{runs}/new", "--strict"], 2, '--strict is part of a gate; add --fail-if "nDCG@10 < -0.5%"'),
         (["{runs}/old", "{runs}/new", "--changed", "-1"], 2, "--changed is -1; type 0 for none"),
         (["{runs}/old", "{runs}/new", "--run-order", "best"], 2, "--run-order is 'best'; type --run-order rank or"),
@@ -233,7 +359,7 @@ def test_of_several_pairs_the_one_that_lies_furthest_apart_shows_its_queries(run
     write_run(tmp_path / "short.trec", short, tag="t")
     done = call(runs / "both", tmp_path / "short.trec", "--changed", "1", "--measures", "P@5")
     assert (
-        f"changed most in precision@5 (grade or -, document, title), {runs}/both:a | {tmp_path}/short.trec:"
+        f"changed most in precision@5 (grade or -, document, title):\n{runs}/both:a | {tmp_path}/short.trec\n"
         in done.stdout
     )
     assert done.stdout.count("changed most") == 1
