@@ -26,8 +26,8 @@ from searchapp.bench.report import Cell
 from searchapp.bench.runs import RankedRun, read_ranked_run
 from searchapp.bench.stored import cell_from_json, read_per_query, write_per_query
 from searchapp.build import Progress
-from searchapp.index.vectors import Vectors
 from searchapp.errors import IndexFolderError
+from searchapp.index.vectors import Vectors
 from searchapp.layout import CELL, committing_folder, replacing_file, sha256_file
 
 SHORT = 32

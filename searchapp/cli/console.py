@@ -64,6 +64,16 @@ def print_json(value: object, *, indent: int | None = None) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
+def one_line(value: object) -> Text:
+    r"""Return a value as plain text in one line: no markup, no line breaks, nothing a terminal would obey.
+
+    >>> one_line("[red]a\n b\x1b[0m").plain == "[red]a b\ufffd[0m"
+    True
+    """
+    words = " ".join(str("" if value is None else value).split())
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in words))
+
+
 def console() -> Console:
     """Return a console for tables: as wide as the terminal, or COLUMNS, or what a file may hold."""
     plain = Console(highlight=False)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from searchapp.cli import options
-from searchapp.cli.console import console, guarded, note, print_json
+from searchapp.cli.console import console, guarded, note, one_line, print_json
 from searchapp.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from searchapp.index import Index
     from searchapp.records import Hit, Query
 
@@ -115,16 +113,16 @@ def _print_table(asked: "Query", hits: "Sequence[Hit]", names: "Sequence[str]", 
     names = [name for name in names if any(name in hit.fields for hit in hits)]
     table = Table(box=None, pad_edge=False, expand=True, title_justify="left")
     if titled:
-        table.title = _one_line(f"{asked.query_id}: {asked.text}")
-    ids = [_one_line(hit.doc_id) for hit in hits]
+        table.title = one_line(f"{asked.query_id}: {asked.text}")
+    ids = [one_line(hit.doc_id) for hit in hits]
     table.add_column("rank", justify="right", no_wrap=True, min_width=4)
     table.add_column("score", justify="right", no_wrap=True, min_width=7)
     widest = min(ID_WIDTH, max((text.cell_len for text in ids), default=0))
     table.add_column("doc_id", no_wrap=True, overflow="ellipsis", min_width=max(6, widest), max_width=ID_WIDTH)
     for number, name in enumerate(names):
-        table.add_column(_one_line(name), no_wrap=True, overflow="ellipsis", ratio=4 if number == 0 else 1)
+        table.add_column(one_line(name), no_wrap=True, overflow="ellipsis", ratio=4 if number == 0 else 1)
     for hit, doc_id in zip(hits, ids, strict=True):
-        cells = [_one_line(hit.fields.get(name)) for name in names]
+        cells = [one_line(hit.fields.get(name)) for name in names]
         table.add_row(str(hit.rank), f"{hit.score:.4f}", doc_id, *cells)
     console().print(table)
 
@@ -136,11 +134,3 @@ def _shown_fields(index: "Index", hits: "Sequence[Sequence[Hit]]") -> list[str]:
     stored = dict.fromkeys(name for found in hits for hit in found for name in hit.fields)
     used = [name for name in re.findall(r"\{([^{}]+)\}", str(index.manifest.corpus["text_template"])) if name in stored]
     return (used or list(stored))[:SHOWN_FIELDS]
-
-
-def _one_line(value: object) -> "Text":
-    """Return a value as plain text in one line: no markup, no line breaks, nothing a terminal would obey."""
-    from rich.text import Text
-
-    words = " ".join(str("" if value is None else value).split())
-    return Text("".join(character if character.isprintable() else "\ufffd" for character in words))

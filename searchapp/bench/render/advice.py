@@ -3,7 +3,19 @@
 from collections.abc import Iterator
 
 from searchapp.bench.render.markup import Column, Row, Value, details, element, facts, table
-from searchapp.bench.render.wording import amount, bounds, cell_title, count, differences, number, signed, size
+from searchapp.bench.render.wording import (
+    amount,
+    bounds,
+    cell_title,
+    count,
+    differences,
+    number,
+    numbered,
+    read_by_search,
+    signed,
+    size,
+    spread,
+)
 from searchapp.bench.report import Cell, Report
 
 MOST_OPEN = 8
@@ -14,7 +26,7 @@ def advice(report: Report) -> Iterator[str]:
     """Yield the line, what it means, and the cells held against the best one."""
     ship = report.ship
     if ship is None:
-        yield element("p", "No advice: no cell's size was measured, or there is only one.", css="quiet")
+        yield element("p", no_advice(report), css="quiet")
         return
     names = {cell.name: cell for cell in report.cells}
     yield f'<div class="advice">{element("p", ship.line, css="line")}'
@@ -22,10 +34,21 @@ def advice(report: Report) -> Iterator[str]:
         yield facts(_chosen(names[ship.cell], report))
     yield "</div>"
     if ship.budget_bytes is not None:
-        yield element("p", f"No more than {count(ship.budget_bytes)} bytes per vector were allowed.", css="quiet")
+        allowed = f"{size(ship.budget_bytes)} ({count(ship.budget_bytes)} bytes)"
+        yield element("p", f"The index file was allowed no more than {allowed}.", css="quiet")
     table = rivals_table(report)
     if table:
-        yield table if len(ship.rivals) <= MOST_OPEN else details(f"Held against {len(ship.rivals)} cells", table)
+        yield (
+            table
+            if len(ship.rivals) <= MOST_OPEN
+            else details(f"Held against {numbered(len(ship.rivals), 'cell')}", table)
+        )
+
+
+def no_advice(report: Report) -> str:
+    """Say why there is no advice: something has a size, so the budget was too small; or nothing has."""
+    measured = any(cell.cost.index_bytes is not None for cell in report.cells if not cell.is_baseline)
+    return "Nothing fits the budget; see the notes." if measured else "No advice: no cell's size was measured."
 
 
 def rivals_table(report: Report) -> str:
@@ -37,12 +60,13 @@ def rivals_table(report: Report) -> str:
     best = titles.get(ship.best, ship.best)
     columns = [Column("cell", "ascending", words=True), Column("difference", "descending", "to the best")]
     columns += [Column("95 % interval", note="of the difference"), Column("p", "descending", "paired test")]
+    alone = report.counts.get("evaluated") == 1
     rows = [
         Row(
             [
                 Value(title := titles.get(rival.name, rival.name), title, tag="as good" if rival.eligible else ""),
                 Value(signed(rival.difference), rival.difference),
-                Value(differences(rival.interval)),
+                Value(differences(None if alone else rival.interval)),
                 Value(number(rival.p), rival.p),
             ]
         )
@@ -53,9 +77,9 @@ def rivals_table(report: Report) -> str:
 
 
 def _chosen(cell: Cell, report: Report) -> Iterator[tuple[str, str]]:
-    yield report.primary, f"{number(cell.measures[report.primary])} ({bounds(cell.intervals.get(report.primary))})"
+    interval = spread(cell.intervals, report.primary, len(cell.query_ids))
+    yield report.primary, number(cell.measures[report.primary]) + (f" ({bounds(interval)})" if interval else "")
     yield "Bytes per vector", count(cell.cost.bytes_per_vector)
-    stored = f" and {size(cell.cost.vectors_bytes)} of stored vectors" if cell.cost.vectors_bytes else ""
-    yield "Read by a search", f"{size(cell.cost.index_bytes)} of index{stored}"
+    yield "Read by a search", read_by_search(cell.cost)
     if cell.cost.latency is not None:
         yield "One query", f"{amount(cell.cost.latency.p50)} ms (p99 {amount(cell.cost.latency.p99)})"

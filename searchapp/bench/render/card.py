@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from searchapp.bench.render.wording import counted
+from searchapp.bench.render.about import PROTOCOLS
+from searchapp.bench.render.wording import counted, listed, numbered
 from searchapp.bench.report import PairwiseReport, Report
 from searchapp.metrics import Measure
 
@@ -17,15 +18,23 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\uf
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """One model at one dim: what its card calls the data set, and its numbers by key."""
+    """One model at one dim: what its card calls the data set, and its numbers by key.
+
+    `protocol` is empty where it is full-corpus, the only one that sentence-transformers knows: anything else is named.
+    """
 
     model: str
     dim: int
     metrics: Mapping[str, float]
+    protocol: str = ""
 
     @property
-    def name(self) -> str:
-        return f"dim_{self.dim}"
+    def kind(self) -> str:
+        return f"dim_{self.dim}" + (f"_{self.protocol.replace('-', '_')}" if self.protocol else "")
+
+    @property
+    def title(self) -> str:
+        return f"dim {self.dim}" + (f" ({self.protocol})" if self.protocol else "")
 
 
 def render_card(report: Report | PairwiseReport) -> str:
@@ -38,7 +47,7 @@ def render_card(report: Report | PairwiseReport) -> str:
         task = TASKS[report.task]
         results = [_Result(row.model, row.dim, row.measures) for row in report.rows]
         primary = report.primary
-        about = [f"{report.dataset}: {report.count:,} {report.task}"]
+        about = [f"{report.dataset}: {numbered(report.count, report.task[:-1])}"]
     else:
         task = TASKS["retrieval"]
         results = _flat(report)
@@ -93,11 +102,13 @@ def card_table(results: Sequence[tuple[str, Mapping[str, float]]], primary: str)
 def _flat(report: Report) -> list[_Result]:
     """Return the flat cells that are not rescored, with the measures that a card may name, in its order."""
     results = []
+    protocol = "" if report.protocol == "full-corpus" else report.protocol
     for cell in report.cells:
         if cell.model is None or cell.dim is None or cell.kind != "flat" or cell.rescore:
             continue
         keyed = {key: value for name, value in cell.measures.items() if (key := card_key(name))}
-        results.append(_Result(cell.model, cell.dim, dict(sorted(keyed.items(), key=lambda item: _order(item[0])))))
+        metrics = dict(sorted(keyed.items(), key=lambda item: _order(item[0])))
+        results.append(_Result(cell.model, cell.dim, metrics, protocol))
     return results
 
 
@@ -114,8 +125,11 @@ def _index(model: str, results: Sequence[_Result], task: str) -> Iterator[str]:
         yield f"      type: {task.lower().replace(' ', '-')}"
         yield f"      name: {task}"
         yield "    dataset:"
-        yield f"      name: {result.name.replace('_', ' ')}"
-        yield f"      type: {result.name}"
+        yield f"      name: {result.title}"
+        yield f"      type: {result.kind}"
+        if result.protocol:
+            yield "      args:"
+            yield f"        protocol: {result.protocol}"
         yield "    metrics:"
         for key, value in result.metrics.items():
             yield f"    - type: {_quoted(key)}"
@@ -124,11 +138,15 @@ def _index(model: str, results: Sequence[_Result], task: str) -> Iterator[str]:
 
 
 def _section(results: Sequence[_Result], task: str, primary: str) -> str:
-    names = [f"`{result.name}`" for result in results]
-    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    table = card_table([(result.name, result.metrics) for result in results], primary)
+    names = [f"`{result.kind}`" for result in results]
+    protocol = results[0].protocol
+    heading, note = task, ""
+    if protocol:
+        heading, note = f"{task} ({protocol})", f"* Protocol: {PROTOCOLS[protocol]}\n"
+    table = card_table([(result.kind, result.metrics) for result in results], primary)
     plural = "s" if len(names) > 1 else ""
-    return f"#### {task}\n\n* Dataset{plural}: {listed}\n* Evaluated with <code>searchapp bench</code>\n\n{table}"
+    about = f"* Dataset{plural}: {listed(names)}\n{note}* Evaluated with <code>searchapp bench</code>"
+    return f"#### {heading}\n\n{about}\n\n{table}"
 
 
 def _quoted(text: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from searchapp.bench.render.advice import no_advice
 from searchapp.bench.render.loss_picture import PARTS, loss_parts
 from searchapp.bench.render.retention import retention_curves
 from searchapp.bench.render.wording import (
@@ -16,9 +17,13 @@ from searchapp.bench.render.wording import (
     lost,
     main_measures,
     number,
+    numbered,
     percent,
+    read_by_search,
     signed,
     size,
+    spread,
+    tie_rank,
 )
 from searchapp.bench.report import Cell, PairwiseReport, Report
 
@@ -61,8 +66,7 @@ def _retrieval(report: Report) -> Iterator[str]:
             ),
         ]
     )
-    if report.ship is not None:
-        yield f"**{plain(report.ship.line)}**"
+    yield _advice(report)
     yield f"## Cells\n\n{_cells(report)}"
     if report.ship is not None and report.ship.rivals:
         yield f"## Held against the best\n\n{_rivals(report)}"
@@ -79,7 +83,7 @@ def _pairwise(report: PairwiseReport) -> Iterator[str]:
     known = list(report.rows[0].measures) if report.rows else []
     names = [report.primary, *(name for name in known if name != report.primary)]
     yield _list(
-        [f"{count(report.count)} {report.task}", *(f"{model.name}: {model.dim} dims" for model in report.models)]
+        [numbered(report.count, report.task[:-1]), *(f"{model.name}: {model.dim} dims" for model in report.models)]
     )
     shares = {(curve.name, kept.dim): kept.share for curve in retention_curves(report) for kept in curve.points}
     rows = []
@@ -87,46 +91,64 @@ def _pairwise(report: PairwiseReport) -> Iterator[str]:
         share = shares.get((row.model, row.dim))
         first, *others = (number(row.measures.get(name)) for name in names)
         kept = NONE if share is None else percent(share)
-        rows.append([row.model, str(row.dim), first, bounds(row.intervals.get(report.primary)), kept, *others])
+        rows.append(
+            [row.model, str(row.dim), first, bounds(spread(row.intervals, report.primary, report.count)), kept, *others]
+        )
     yield markdown_table(["model", "dims", names[0], "95 % interval", "kept", *names[1:]], rows)
     yield from _notes(report.notes)
 
 
+def _advice(report: Report) -> str:
+    """Return what to ship, with what a search of it reads, or why there is nothing."""
+    if report.ship is None:
+        return plain(no_advice(report))
+    chosen = [cell for cell in report.cells if cell.name == report.ship.cell]
+    read = [f"Read by a search: {read_by_search(cell.cost)}." for cell in chosen]
+    return "\n\n".join([f"**{plain(report.ship.line)}**", *map(plain, read)])
+
+
 def _cells(report: Report) -> str:
     first, *others = main_measures(report)
+    rank = tie_rank(report)
     columns = ["cell", first, "95 % interval", *others, "bytes", "index", "p50 ms", "p95 ms", "p99 ms", "queries/s"]
+    columns += ["build s", "memory", f"ties@{rank}"]
     rows = []
     for cell in report.cells:
-        measures, cost, latency = cell.measures, cell.cost, cell.cost.latency
+        measures = cell.measures
         rows.append(
             [
                 cell_title(cell, report) + (" (baseline)" if cell.is_baseline else ""),
                 number(measures.get(first)),
-                bounds(cell.intervals.get(first)),
+                bounds(spread(cell.intervals, first, len(cell.query_ids))),
                 *(number(measures.get(name)) for name in others),
-                count(cost.bytes_per_vector),
-                size(cost.index_bytes),
-                *(amount(time) for time in ((latency.p50, latency.p95, latency.p99) if latency else (None,) * 3)),
-                count(cost.queries_per_second),
+                *_costs(cell),
+                count(cell.ties.get(rank)),
             ]
         )
-    return markdown_table(
-        [*columns, "build s", "memory"], [_built(row, cell) for row, cell in zip(rows, report.cells, strict=True)]
-    )
+    return markdown_table(columns, rows)
 
 
-def _built(row: list[str], cell: Cell) -> list[str]:
-    return [*row, amount(cell.cost.build_seconds), size(cell.cost.peak_memory_bytes)]
+def _costs(cell: Cell) -> list[str]:
+    cost, latency = cell.cost, cell.cost.latency
+    return [
+        count(cost.bytes_per_vector),
+        size(cost.index_bytes) + (f" + {size(cost.vectors_bytes)}" if cost.vectors_bytes else ""),
+        *(amount(time) for time in ((latency.p50, latency.p95, latency.p99) if latency else (None,) * 3)),
+        count(cost.queries_per_second),
+        amount(cost.build_seconds),
+        size(cost.peak_memory_bytes),
+    ]
 
 
 def _rivals(report: Report) -> str:
     titles = {cell.name: cell_title(cell, report) for cell in report.cells}
     rivals = report.ship.rivals if report.ship else ()
+    alone = report.counts.get("evaluated") == 1
     rows = [
         [
             titles.get(rival.name, rival.name),
             signed(rival.difference),
-            differences(rival.interval),
+            differences(None if alone else rival.interval),
             number(rival.p),
             "yes" if rival.eligible else "no",
         ]
@@ -158,7 +180,7 @@ def _slices(report: Report) -> Iterator[str]:
                 cell_title(cell, report),
                 count(part.queries),
                 number(part.measures.get(report.primary)),
-                bounds(part.intervals.get(report.primary)),
+                bounds(spread(part.intervals, report.primary, part.queries)),
             ]
             for value in dict.fromkeys(part.value for cell in report.cells for part in cell.slices if part.by == by)
             for cell in report.cells

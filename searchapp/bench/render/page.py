@@ -20,7 +20,7 @@ from searchapp.bench.render.tables import (
     pairwise_table,
     slice_tables,
 )
-from searchapp.bench.render.wording import count, counted
+from searchapp.bench.render.wording import counted, numbered
 from searchapp.bench.report import Json, PairwiseReport, Report
 
 CAPTIONS = {
@@ -42,6 +42,13 @@ CAPTIONS = {
         "it won back, and search what not looking everywhere missed."
     ),
 }
+
+
+POOLED = (
+    "Only the documents that a query has judgments for were ranked, so a score here can't be held against one of the "
+    "full corpus. Times are of searches of the whole index. nprobe changes nothing here, since all of a pool "
+    "is scored; a rescored cell scores all of it at full width, so it equals flat at full width and no more."
+)
 
 
 def render_page(report: Report) -> str:
@@ -74,7 +81,7 @@ def render_pairwise_page(report: PairwiseReport) -> str:
         section("cells", "Every dim", [pairwise_table(report)]),
         section("plots", "What is kept", _figures(plots, ("retention",))),
     ]
-    return _document((report.dataset, f"{count(report.count)} {report.task}, {report.primary}"), sections, None)
+    return _document((report.dataset, f"{numbered(report.count, report.task[:-1])}, {report.primary}"), sections, None)
 
 
 def _document(words: tuple[str, str], sections: Iterable[str], data: Json) -> str:
@@ -111,13 +118,16 @@ def _cells(report: Report) -> Iterable[str]:
     yield matrix_table(report)
     latency = next((cell.cost.latency for cell in report.cells if cell.cost.latency), None)
     if latency is not None:
+        hits = f"{latency.k} best hits" if latency.k > 1 else "best hit"
         yield element(
             "p",
-            f"p50, p95 and p99 are milliseconds of one query that comes alone, its {latency.k} best hits, over "
-            f"{count(latency.queries)} queries on {latency.threads} thread{'s' * (latency.threads != 1)}, without "
+            f"p50, p95 and p99 are milliseconds of one query that comes alone, its {hits}, over "
+            f"{numbered(latency.queries, 'query')} on {numbered(latency.threads, 'thread')}, without "
             "embedding it. “+” is what the stored vectors add where a search reads them too.",
             css="quiet",
         )
+    if report.protocol == "judged-pool":
+        yield element("p", POOLED, css="quiet")
     more = measures_table(report)
     if more:
         yield details("All other measures", more)

@@ -170,7 +170,7 @@ def _draw(curve: Curve, number: int, x: Axis, y: Axis) -> Iterator[str]:
         if abs(low - high) > 0.5:
             yield line((at, low), (at, high), css="interval")
         words = f"{curve.name}, {kept.dim} dims: {percent(kept.share)}"
-        if kept.width < 1:
+        if kept.width < 1 and kept.interval.high > kept.interval.low:
             words += f" ({percent(kept.interval.low)} to {percent(kept.interval.high)})"
         yield f"<g><title>{escape(words)}</title>{marker(number % 6, at, y.scale(kept.share), css='mark')}</g>"
 

@@ -19,6 +19,8 @@ from searchapp.bench.render.wording import (
     percent,
     short_title,
     size,
+    spread,
+    tie_rank,
 )
 from searchapp.bench.report import Cell, PairwiseReport, Report
 from searchapp.metrics import Interval
@@ -29,14 +31,6 @@ _PRICES = (
     Column("p95", "ascending", "ms"),
     Column("p99", "ascending", "ms"),
 )
-_COSTS = (
-    Column("index", "ascending", "file"),
-    Column("queries/s", "descending", "in one batch"),
-    Column("build", "ascending", "seconds"),
-    Column("memory", "ascending", "at most"),
-    Column("ties", "ascending", "at rank 10"),
-    Column("dims", "descending"),
-)
 
 
 def matrix_table(report: Report) -> str:
@@ -45,11 +39,16 @@ def matrix_table(report: Report) -> str:
     low, high = _span(report)
     scale = Scale(low, high, 3, 93)
     measures = [Column(name, "descending", "95 % interval") for name in names]
-    columns = [Column("cell", "ascending", words=True), measures[0], *_PRICES, *measures[1:], *_COSTS]
+    columns = [Column("cell", "ascending", words=True), measures[0], *_PRICES, *measures[1:], *_cost_columns(report)]
     rows = []
     for cell in report.cells:
         first, *others = [_measure(cell, name, scale if name == report.primary else None) for name in names]
-        rows.append(Row([_title(cell, report), first, *_prices(cell), *others, *_costs(cell)], _row_css(cell, report)))
+        rows.append(
+            Row(
+                [_title(cell, report), first, *_prices(cell), *others, *_costs(cell, tie_rank(report))],
+                _row_css(cell, report),
+            )
+        )
     return table("matrix", "Every cell: quality with 95 % intervals, and what it costs", columns, rows)
 
 
@@ -90,10 +89,12 @@ def slice_tables(report: Report) -> Iterator[str]:
         for cell in report.cells:
             held = {part.value: part for part in cell.slices if part.by == by}
             shown = [
-                _number(held[value].measures.get(report.primary), held[value].intervals.get(report.primary))
+                _number(
+                    held[value].measures.get(report.primary), spread(held[value].intervals, report.primary, queries)
+                )
                 if value in held
                 else Value(NONE)
-                for value in values
+                for value, queries in values.items()
             ]
             rows.append(Row([_title(cell, report), *shown], _row_css(cell, report)))
         caption = f"{report.primary} by {by}, with 95 % intervals"
@@ -111,7 +112,8 @@ def pairwise_table(report: PairwiseReport) -> str:
     for row in report.rows:
         share = shares.get((row.model, row.dim))
         first, *values = (
-            _number(row.measures.get(name), row.intervals.get(name)) for name in (report.primary, *others)
+            _number(row.measures.get(name), spread(row.intervals, name, report.count))
+            for name in (report.primary, *others)
         )
         kept = Value(NONE if share is None else percent(share), share)
         rows.append(Row([Value(f"{row.dim} dims", row.dim, row.model), first, kept, *values]))
@@ -132,7 +134,7 @@ def _row_css(cell: Cell, report: Report) -> str:
 
 
 def _measure(cell: Cell, name: str, scale: Scale | None) -> Value:
-    values, interval = cell.per_query.get(name), cell.intervals.get(name)
+    values, interval = cell.per_query.get(name), spread(cell.intervals, name, len(cell.query_ids))
     mean = None if values is None else float(values.mean())
     picture = ""
     if scale is not None and mean is not None and scale.low <= mean <= scale.high:
@@ -141,7 +143,7 @@ def _measure(cell: Cell, name: str, scale: Scale | None) -> Value:
 
 
 def _number(mean: float | None, interval: Interval | None, *, picture: str = "") -> Value:
-    return Value(number(mean), mean, bounds(interval) if interval else "", picture)
+    return Value(number(mean), mean, "" if mean is None else bounds(interval), picture)
 
 
 def _prices(cell: Cell) -> list[Value]:
@@ -150,14 +152,25 @@ def _prices(cell: Cell) -> list[Value]:
     return [Value(count(size_), size_), *(Value(amount(time), time) for time in times)]
 
 
-def _costs(cell: Cell) -> list[Value]:
-    cost, ties = cell.cost, cell.ties.get(10)
+def _cost_columns(report: Report) -> list[Column]:
+    return [
+        Column("index", "ascending", "file"),
+        Column("queries/s", "descending", "in one batch"),
+        Column("build", "ascending", "seconds"),
+        Column("memory", "ascending", "at most"),
+        Column(f"ties@{tie_rank(report)}", "ascending", "queries"),
+        Column("dims", "descending"),
+    ]
+
+
+def _costs(cell: Cell, rank: int) -> list[Value]:
+    cost = cell.cost
     return [
         Value(size(cost.index_bytes), cost.index_bytes, f"+ {size(cost.vectors_bytes)}" if cost.vectors_bytes else ""),
         Value(count(cost.queries_per_second), cost.queries_per_second),
         Value(amount(cost.build_seconds), cost.build_seconds),
         Value(size(cost.peak_memory_bytes), cost.peak_memory_bytes),
-        Value(count(ties), ties),
+        Value(count(cell.ties.get(rank)), cell.ties.get(rank)),
         Value(NONE if cell.dim is None else str(cell.dim), cell.dim),
     ]
 

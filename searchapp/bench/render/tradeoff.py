@@ -22,7 +22,7 @@ from searchapp.bench.render.svg import (
     text_box,
     wrap,
 )
-from searchapp.bench.render.wording import amount, bounds, cell_title, count, number
+from searchapp.bench.render.wording import amount, bounds, cell_title, count, number, numbered
 from searchapp.bench.report import Cell, Report, Ship
 from searchapp.metrics import Interval
 
@@ -98,7 +98,7 @@ def draw_tradeoff(report: Report, price: Price) -> str | None:
     key = [f"{point.place}  {point.title}: {number(point.score)}, {price.write(point.cost)}" for point in front]
     top = area.bottom + 66
     body += [place(shorten(words, WIDTH - 80), 56, top + KEY_LINE * row, css="key") for row, words in enumerate(key)]
-    said = f"{len(points)} cells. The front, cheapest first: " + "; ".join(key) if key else f"{len(points)} cells."
+    said = f"{numbered(len(points), 'cell')}." + (" The front, cheapest first: " + "; ".join(key) if key else "")
     size = (WIDTH, top + KEY_LINE * len(key) - (8 if key else 20))
     return wrap(body, size=size, name=price.name, words=(f"{report.primary} against {price.title}", said))
 

@@ -1,9 +1,9 @@
 """Wording: how numbers and names are written in every table, plot and page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from searchapp.bench.report import Cell, Report
-from searchapp.metrics import Interval
+from searchapp.bench.report import Cell, Cost, Report
+from searchapp.metrics import Interval, Measure
 
 NONE = "–"
 """Stands where nothing was measured."""
@@ -43,9 +43,14 @@ def bounds(interval: Interval | None) -> str:
     return NONE if interval is None else f"{interval.low:.4f}–{interval.high:.4f}"
 
 
-def differences(interval: Interval) -> str:
+def spread(intervals: Mapping[str, Interval], name: str, queries: int) -> Interval | None:
+    """Return a mean's interval; None of fewer than two queries, which say nothing of how far others would lie."""
+    return intervals.get(name) if queries > 1 else None
+
+
+def differences(interval: Interval | None) -> str:
     """Return an interval of differences, `−0.0120 to +0.0031`."""
-    return f"{signed(interval.low)} to {signed(interval.high)}"
+    return NONE if interval is None else f"{signed(interval.low)} to {signed(interval.high)}"
 
 
 def count(value: float | None) -> str:
@@ -53,6 +58,17 @@ def count(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:,.1f}" if value % 1 >= 0.05 and value < 1000 else f"{value:,.0f}"
+
+
+def numbered(value: int, noun: str) -> str:
+    """Return how many there are of something.
+
+    >>> numbered(1, "query"), numbered(2_000, "query"), numbered(0, "thread")
+    ('1 query', '2,000 queries', '0 threads')
+    """
+    if value == 1:
+        return f"1 {noun}"
+    return f"{value:,} {noun[:-1] + 'ies' if noun.endswith('y') else noun + 's'}"
 
 
 def size(value: float | None) -> str:
@@ -109,9 +125,21 @@ def counted(report: Report) -> str:
     """Return over how many queries and documents the numbers were counted, in one line."""
     counts = report.counts
     return (
-        f"{count(counts.get('evaluated', 0))} of {count(counts.get('judged', 0))} judged queries "
-        f"({count(counts.get('without_relevant', 0))} without a relevant document), {count(report.documents)} documents"
+        f"{count(counts.get('evaluated', 0))} of {numbered(counts.get('judged', 0), 'judged query')} "
+        f"({count(counts.get('without_relevant', 0))} without a relevant document), "
+        f"{numbered(report.documents, 'document')}"
     )
+
+
+def read_by_search(cost: Cost) -> str:
+    """Return what a search reads: the index file, and the stored vectors where it needs them as well."""
+    stored = f" and {size(cost.vectors_bytes)} of stored vectors" if cost.vectors_bytes else ""
+    return f"{size(cost.index_bytes)} of index{stored}"
+
+
+def tie_rank(report: Report) -> int:
+    """Return the rank whose ties are told: the primary measure's cutoff, or, if it has none, the other measures' 10."""
+    return Measure.parse(report.primary).cutoff or 10
 
 
 def listed(words: Sequence[str]) -> str:

@@ -109,6 +109,18 @@ def with_cells(report: Report, cells: Sequence[Cell]) -> Report:
     return replace(report, cells=tuple(cells), ship=None)
 
 
+def one_query(report: Report) -> Report:
+    """Return a report of which only the first query is left; its intervals are as wide as nothing."""
+    cells = []
+    for cell in report.cells:
+        values = {name: each[:1] for name, each in cell.per_query.items()}
+        intervals = {name: Interval(float(each[0]), float(each[0])) for name, each in values.items()}
+        slices = tuple(replace(part, queries=1) for part in cell.slices)
+        cells.append(replace(cell, query_ids=cell.query_ids[:1], per_query=values, intervals=intervals, slices=slices))
+    counts = {"judged": 1, "evaluated": 1, "without_relevant": 0}
+    return replace(report, cells=tuple(cells), counts=counts, documents=1)
+
+
 def _grades(rng: np.random.Generator) -> list[int]:
     return [3, 3, *rng.integers(0, 4, 28).tolist()]
 

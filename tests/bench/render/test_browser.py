@@ -11,7 +11,7 @@ import pytest
 from searchapp.bench.as_json import report_to_json
 from searchapp.bench.render.page import render_page, render_pairwise_page
 from searchapp.bench.report import Cell, Report
-from tests.bench.render.reports import make_pairwise, make_report
+from tests.bench.render.reports import make_pairwise, make_report, one_query
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.chrome.service import Service  # noqa: E402
@@ -328,3 +328,9 @@ def test_without_a_script_all_but_the_explorer_is_there(browser: Any, files: Pat
         assert "sha256 of the corpus" in page.find_element(By.CSS_SELECTOR, "#about details").text
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_one_query_is_one(browser: Any, report: Report, tmp_path: Path) -> None:
+    (tmp_path / "one.html").write_text(render_page(one_query(report)), encoding="utf-8")
+    page = opened(browser, tmp_path / "one.html")
+    assert page.find_element(By.ID, "found").text == "1 of 1 query"

@@ -133,3 +133,29 @@ def test_small_values_are_read_back_as_numbers() -> None:
 
 def test_a_primary_that_no_card_knows_is_not_bold(report: Report) -> None:
     assert "**" not in read(replace(report, primary="Judged@10"))["tables"]["alpha-e5"]
+
+
+def test_a_judged_pool_is_told_from_the_full_corpus(report: Report) -> None:
+    cards = pytest.importorskip("huggingface_hub.repocard_data", reason="huggingface_hub is not installed")
+    full, pooled = read(report), read(replace(report, protocol="judged-pool"))
+    (_, before), (_, after) = (cards.model_index_to_eval_results(body["model-index"][:1]) for body in (full, pooled))
+    assert [one.metric_value for one in after] == [one.metric_value for one in before]
+    assert {(one.dataset_type, one.dataset_name) for one in after} == {
+        (f"dim_{dim}_judged_pool", f"dim {dim} (judged-pool)") for dim in (384, 128, 64)
+    }
+    assert [one.dataset_args for one in after] == [{"protocol": "judged-pool"}] * len(after)
+    assert [one.dataset_args for one in before] == [None] * len(before)
+    text = pooled["tables"]["alpha-e5"]
+    assert text.startswith(
+        "#### Information Retrieval (judged-pool)\n\n"
+        "* Datasets: `dim_384_judged_pool`, `dim_128_judged_pool` and `dim_64_judged_pool`\n"
+        "* Protocol: judged-pool: only what a query has judgments for is ranked\n"
+        "* Evaluated with <code>searchapp bench</code>\n\n| Metric "
+    )
+    head = next(line for line in text.split("\n") if line.startswith("| Metric"))
+    assert [name.strip() for name in head.split("|")[2:5]] == [f"dim_{dim}_judged_pool" for dim in (384, 128, 64)]
+    assert "judged" not in full["tables"]["alpha-e5"]
+
+
+def test_one_triplet_is_one() -> None:
+    assert render_card(replace(make_pairwise(), count=1)).startswith("# esci-triplets: 1 triplet\n")

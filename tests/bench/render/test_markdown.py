@@ -1,12 +1,13 @@
 """results.md: a reader without a browser finds the same numbers."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from searchapp.bench.render.markdown import markdown_table, plain, render_markdown
 from searchapp.bench.report import Report
-from tests.bench.render.reports import make_pairwise, make_report, with_cells
+from tests.bench.render.reports import make_pairwise, make_report, one_query, with_cells
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,49 @@ def test_text_is_shown_as_it_is() -> None:
     assert plain("a|b_c*d\n<e> `f` [g] ~h~ &amp;") == r"a\|b\_c\*d \<e\> \`f\` \[g\] \~h\~ \&amp;"
     table = markdown_table(["a", "b"], [["x|y", "1"]], words=2)
     assert table == "| a | b |\n|:---|:---|\n| x\\|y | 1 |"
+
+
+def test_ties_at_the_primary_measure_s_cutoff_have_a_column(report: Report) -> None:
+    cells = [replace(cell, ties={10: n, 100: 7}) for n, cell in enumerate(report.cells[:3])]
+    cells.append(replace(report.cells[-1], ties={}))
+    head, *rows = tables(render_markdown(with_cells(report, cells)))["Cells"]
+    assert [row[head.index("ties@10")] for row in rows] == ["0", "1", "2", "–"]
+    head, *rows = tables(render_markdown(replace(with_cells(report, cells), primary="AP@100")))["Cells"]
+    assert [row[head.index("ties@100")] for row in rows] == ["7", "7", "7", "–"]
+    values = {"nDCG": report.cells[0].per_query["nDCG@10"]}
+    uncut = replace(cells[1], per_query={**cells[1].per_query, **values})
+    head, *rows = tables(render_markdown(replace(with_cells(report, [uncut]), primary="nDCG")))["Cells"]
+    assert rows[0][head.index("ties@10")] == "1"
+
+
+def test_what_a_search_reads_beside_the_index_file_is_told(report: Report) -> None:
+    head, *rows = tables(render_markdown(report))["Cells"]
+    assert [row[head.index("index")] for row in rows[:4]] == ["368.7 kB", "92.2 kB", "25.0 kB", "25.0 kB + 368.6 kB"]
+    ship = report.ship
+    assert ship is not None
+    assert "\n\nRead by a search: 92.2 kB of index.\n\n## Cells" in render_markdown(report)
+    rescored = replace(report, ship=replace(ship, cell="alpha-e5-d64-ivf16-pq8-nprobe8-rescore50"))
+    assert "\n\nRead by a search: 5.8 kB of index and 368.6 kB of stored vectors.\n" in render_markdown(rescored)
+
+
+def test_without_advice_it_says_why(report: Report) -> None:
+    none = replace(report, ship=None)
+    assert "\n\nNothing fits the budget; see the notes.\n\n## Cells" in render_markdown(none)
+    baselines = with_cells(report, [cell for cell in report.cells if cell.is_baseline])
+    assert "\n\nNo advice: no cell's size was measured.\n\n## Cells" in render_markdown(baselines)
+
+
+def test_one_query_has_no_interval(report: Report) -> None:
+    text = render_markdown(one_query(report))
+    assert "* full-corpus: 1 of 1 judged query (0 without a relevant document), 1 document\n" in text
+    found = tables(text)
+    for heading in ("Cells", "By locale", "Held against the best"):
+        head, *rows = found[heading]
+        assert {row[head.index("95 % interval")] for row in rows} == {"–"}
+
+
+def test_one_triplet_has_no_interval() -> None:
+    text = render_markdown(replace(make_pairwise(), count=1))
+    assert "\n* 1 triplet\n" in text
+    head, *rows = tables(text)["esci-triplets"]
+    assert [row[head.index("95 % interval")] for row in rows] == ["–"] * 5

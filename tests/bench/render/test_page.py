@@ -15,13 +15,13 @@ import pytest
 from searchapp.bench.render.asset import read_asset
 from searchapp.bench.render.explorer import chosen_queries, explorer_data
 from searchapp.bench.render.page import render_page, render_pairwise_page
-from searchapp.bench.report import Evidence, Report, Rival, Ship
+from searchapp.bench.report import Evidence, Report
 from searchapp.metrics import Interval, Judging
 from searchapp.records import Hit
-from tests.bench.render.reports import make_pairwise, make_report, with_cells
+from tests.bench.render.reports import make_pairwise, make_report, one_query, with_cells
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
-COSTS = ("index", "queries/s", "build", "memory", "ties", "dims")
+COSTS = ("index", "queries/s", "build", "memory", "ties@10", "dims")
 
 
 class Tree(HTMLParser):
@@ -156,7 +156,7 @@ def test_the_matrix_shows_every_number_of_every_cell(report: Report, tree: Tree)
             assert [float(shown[name]) for name in ("p50", "p95", "p99")] == pytest.approx(
                 [latency.p50, latency.p95, latency.p99], abs=0.006
             )
-            assert (shown["dims"], shown["ties"]) == (str(cell.dim), "2")
+            assert (shown["dims"], shown["ties@10"]) == (str(cell.dim), "2")
     assert [row[0] for row in rows if "ship this" in row[0]] == ["d384 sq8|ship this|alpha-e5"]
 
 
@@ -211,6 +211,37 @@ def test_the_advice_and_its_rivals_are_told(report: Report, page: str, tree: Tre
     first = ship.rivals[0]
     assert rows[0][1:] == [f"−{-first.difference:.4f}", "−0.0345 to +0.0055", "0.0400"]
     assert [("as good" in row[0]) for row in rows] == [rival.eligible for rival in ship.rivals]
+
+
+def test_a_judged_pool_says_what_its_times_and_scores_are(report: Report) -> None:
+    told = (
+        "Times are of searches of the whole index. nprobe changes nothing here, since all of a pool is scored; "
+        "a rescored cell scores all of it at full width, so it equals flat at full width and no more."
+    )
+    assert told in render_page(replace(report, protocol="judged-pool"))
+    assert told not in render_page(report)
+
+
+def test_one_query_has_no_interval_and_is_one(report: Report) -> None:
+    alone = one_query(report)
+    cells = []
+    for cell in alone.cells:
+        latency = cell.cost.latency and replace(cell.cost.latency, queries=1, k=1, threads=1)
+        cells.append(replace(cell, cost=replace(cell.cost, latency=latency)))
+    page = render_page(replace(alone, cells=tuple(cells)))
+    tree = Tree(page)
+    assert "full-corpus, 1 of 1 judged query (0 without a relevant document), 1 document<" in page
+    assert "its best hit, over 1 query on 1 thread, without" in page
+    assert report.ship is not None
+    chosen = alone.cell(report.ship.cell)
+    assert f"<dt>nDCG@10</dt><dd>{chosen.measures['nDCG@10']:.4f}</dd>" in page
+    for row, cell in zip(tree.tables["matrix"][1:], alone.cells, strict=True):
+        assert row[1] == f"{cell.measures['nDCG@10']:.4f}|–"
+    for row, cell in zip(tree.tables["slices-0"][1:], alone.cells, strict=True):
+        assert row[1:] == [f"{part.measures['nDCG@10']:.4f}|–" for part in cell.slices]
+    assert {row[2] for row in tree.tables["rivals"][1:]} == {"–"}
+    assert not re.search(r"(\d\.\d{4})–\1", page)
+    assert not re.search(r"\b(\d+\.\d) % to \1 %", page)
 
 
 def test_what_is_missing_has_no_section(report: Report) -> None:
@@ -332,14 +363,6 @@ def test_a_pairwise_page_shows_every_number(task: str) -> None:
         ]
     assert tree.scripts[0] == "null"
     assert [attrs["id"] for attrs in tree.named("section")] == ["about", "cells", "plots"]
-
-
-def test_many_rivals_wait_until_they_are_asked_for(report: Report) -> None:
-    ship = report.ship
-    assert ship is not None
-    few: Ship = replace(ship, rivals=(Rival("alpha-e5-d64-sq8", -0.01, Interval(-0.02, 0.01), 0.3, eligible=True),))
-    assert "<summary>Held against 24 cells</summary>" in render_page(report)
-    assert "Held against 1 cells" not in render_page(replace(report, ship=few))
 
 
 def _luminance(colour: str) -> float:

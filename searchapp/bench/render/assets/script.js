@@ -141,7 +141,7 @@
     controls["query-list"].hidden = queries.length === 0;
     controls.more.hidden = queries.length <= state.listed;
     controls.found.textContent = queries.length
-      ? `${queries.length} of ${data.queries.length} queries`
+      ? `${queries.length} of ${data.queries.length} ${data.queries.length === 1 ? "query" : "queries"}`
       : "No query has all of these words.";
     showQuery();
   }
