@@ -1,5 +1,6 @@
 """The read path: Searcher(index, encoder).search(texts, k) -> hits. What `query` serves is what `bench` measures."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,14 +77,11 @@ def load_contract_encoder(
     made = index.manifest.encoder
     prompts = _mapping(made["prompts"])
     revision = made["revision"]
-    wanted = EncoderOptions(
+    wanted = dataclasses.replace(
+        options,
         revision=options.revision or (str(revision) if revision and model is None else None),
-        device=options.device,
-        dtype=options.dtype,
-        trust_remote_code=options.trust_remote_code,
         query_prompt=str(prompts["query"]),
         document_prompt=str(prompts["document"]),
-        token_budget=options.token_budget,
     )
     try:
         return load_encoder(model or str(made["model"]), wanted)

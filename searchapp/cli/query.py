@@ -40,6 +40,7 @@ def query(
     ] = None,
     device: options.Device = None,
     dtype: options.DType = "auto",
+    runtime: options.Runtime = "auto",
     trust_remote_code: options.TrustRemoteCode = False,
     as_json: options.Json = False,
 ) -> None:
@@ -67,7 +68,7 @@ def query(
     from searchapp.search import open_searcher
 
     asked = [Query("1", _checked(text))] if text is not None else list(read_queries(queries or ""))
-    wanted = EncoderOptions(device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+    wanted = EncoderOptions(device=device, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
     searcher = open_searcher(folder, options=wanted, model=model)
     setting = Setting(dim, kind, nprobe, rescore)
     found = searcher.search([one.text for one in asked], k, setting=setting)
