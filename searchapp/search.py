@@ -40,7 +40,9 @@ class Searcher:
         >>> [hit.doc_id for hit in Searcher(index, encoder).search(["boil water"], 2)[0]]
         ['k1', 'b1']
         """
-        return self.hits(self.index.search(self.encoder.encode_queries(texts), k, setting))
+        vectors = self.encoder.encode_queries(texts)
+        found = self.hits(self.index.search(vectors, k, setting))
+        return [hits if vector.any() else [] for hits, vector in zip(found, vectors, strict=True)]
 
     def hits(self, ranking: Ranking) -> list[list[Hit]]:
         """Return the hits a ranking stands for, with their stored fields."""
