@@ -1,5 +1,6 @@
 """The read path: Searcher(index, encoder).search(texts, k) -> hits. What `query` serves is what `bench` measures."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ class Searcher:
         >>> [hit.doc_id for hit in Searcher(index, encoder).search(["boil water"], 2)[0]]
         ['k1', 'b1']
         """
-        return self.hits(self.index.search(self.encoder.encode_queries(texts), k, setting))
+        vectors = self.encoder.encode_queries(texts)
+        found = self.hits(self.index.search(vectors, k, setting))
+        return [hits if vector.any() else [] for hits, vector in zip(found, vectors, strict=True)]
 
     def hits(self, ranking: Ranking) -> list[list[Hit]]:
         """Return the hits a ranking stands for, with their stored fields."""
@@ -76,14 +79,11 @@ def load_contract_encoder(
     made = index.manifest.encoder
     prompts = _mapping(made["prompts"])
     revision = made["revision"]
-    wanted = EncoderOptions(
+    wanted = dataclasses.replace(
+        options,
         revision=options.revision or (str(revision) if revision and model is None else None),
-        device=options.device,
-        dtype=options.dtype,
-        trust_remote_code=options.trust_remote_code,
         query_prompt=str(prompts["query"]),
         document_prompt=str(prompts["document"]),
-        token_budget=options.token_budget,
     )
     try:
         return load_encoder(model or str(made["model"]), wanted)

@@ -5,12 +5,17 @@ tokenizer of the published model it stands for. A builder takes the folder to wr
 writes the same weights.
 """
 
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 SENTENCES = (
     "red leather handbag with a gold zip and a long strap",
@@ -26,6 +31,8 @@ SENTENCES = (
 )
 MAX_LENGTH = 32
 """max_seq_length of every model here but the nomic one's, in tokens."""
+STATIC_DIM = 24
+"""Width of the static models here."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,72 @@ def make_model(
         built = SentenceTransformer(modules=modules, prompts=recipe.prompts, device="cpu")
         built.save_pretrained(str(folder), create_model_card=False)
     return folder
+
+
+def make_static(
+    folder: Path, *, normalize: bool = False, dtype: str = "float32", prompts: dict[str, str] | None = None
+) -> Path:
+    """A static model of sentence-transformers: a vector per token, their mean, and Normalize if wanted."""
+    with quiet():
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.base.modules import Normalize
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+        tokenizer = static_tokenizer()
+        weights = torch.from_numpy(token_vectors(tokenizer.get_vocab_size(), STATIC_DIM)).to(getattr(torch, dtype))
+        modules = [StaticEmbedding(tokenizer, embedding_weights=weights), *([Normalize()] if normalize else [])]
+        built = SentenceTransformer(modules=modules, prompts=prompts or {}, device="cpu")
+        built.save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def make_model2vec(
+    folder: Path,
+    tensors: dict[str, npt.NDArray[Any]],
+    *,
+    normalize: bool = True,
+    modules: bool = True,
+) -> Path:
+    """Write a static model as model2vec lays it out; releases before 2025 wrote no modules.json."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True)
+    static_tokenizer().save(str(folder / "tokenizer.json"))
+    save_file(tensors, folder / "model.safetensors")
+    config = {"model_type": "model2vec", "architectures": ["StaticModel"], "normalize": normalize, "seq_length": 10**6}
+    (folder / "config.json").write_text(json.dumps(config))
+    if modules:
+        kinds = ["StaticEmbedding", "Normalize"] if normalize else ["StaticEmbedding"]
+        rows = [
+            {
+                "idx": at,
+                "name": str(at),
+                "path": f"{at}_{kind}" if at else ".",
+                "type": f"sentence_transformers.models.{kind}",
+            }
+            for at, kind in enumerate(kinds)
+        ]
+        (folder / "modules.json").write_text(json.dumps(rows))
+    return folder
+
+
+def static_tokenizer() -> Any:
+    """Return the tokenizer of the static models: each time another object, always with the same words."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(_words())
+
+
+@cache
+def _words() -> str:
+    # Training breaks ties as it likes, so it is done once.
+    return str(make_tokenizer("wordpiece", max_length=MAX_LENGTH).backend_tokenizer.to_str())
+
+
+def token_vectors(count: int, dim: int, *, seed: int = 0) -> npt.NDArray[np.float32]:
+    """Vectors of random tokens; the same call always gives the same."""
+    return np.random.default_rng(seed).normal(size=(count, dim)).astype(np.float32)
 
 
 def make_tokenizer(kind: str, *, max_length: int) -> Any:

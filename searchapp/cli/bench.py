@@ -156,6 +156,7 @@ def bench(
     revision: options.Revision = None,
     device: options.Device = None,
     dtype: options.DType = "auto",
+    runtime: options.Runtime = "auto",
     trust_remote_code: options.TrustRemoteCode = False,
     query_prompt: options.QueryPrompt = None,
     document_prompt: options.DocumentPrompt = None,
@@ -184,12 +185,14 @@ def bench(
     from searchapp.cli.assemble import EncoderOptions, ReadTexts, read_options
     from searchapp.cli.judge import Job, check_out, judge_pairwise, judge_retrieval
     from searchapp.corpus import DatasetParts, read_slices, recognise_task
+    from searchapp.encoders import RUNTIME_NAMES
     from searchapp.metrics import DEFAULT_MEASURES, Gains, Measure
 
     options.one_of("--protocol", protocol, PROTOCOLS)
     options.one_of("--no-relevant", no_relevant, NO_RELEVANT)
     options.one_of("--task", task, TASKS)
     options.one_of("--run-order", run_order, options.ORDERS)
+    options.one_of("--runtime", runtime, RUNTIME_NAMES)
     prompts = {"--query-prompt": query_prompt, "--document-prompt": document_prompt}
     if index is not None:
         made = {"--text": text, "--id": id_column, "--revision": revision, "--models": models}
@@ -232,7 +235,9 @@ def bench(
         reading=read_options(typed),
         index=index,
         models=names,
-        encoder=EncoderOptions(revision, device, dtype, trust_remote_code, query_prompt, document_prompt),
+        encoder=EncoderOptions(
+            revision, device, dtype, trust_remote_code, query_prompt, document_prompt, runtime=runtime
+        ),
         runs=tuple(run or ()),
         run_order=cast(Literal["rank", "score", "trec_eval"], run_order),
         cache=None if no_cache else cache or "default",

@@ -47,6 +47,7 @@ def index(
     revision: options.Revision = None,
     device: options.Device = None,
     dtype: options.DType = "auto",
+    runtime: options.Runtime = "auto",
     trust_remote_code: options.TrustRemoteCode = False,
     query_prompt: options.QueryPrompt = None,
     document_prompt: options.DocumentPrompt = None,
@@ -82,9 +83,10 @@ def index(
 
     from searchapp.build import BuildOptions, plan_build, write_index
     from searchapp.corpus import open_corpus
-    from searchapp.encoders import load_encoder
+    from searchapp.encoders import RUNTIME_NAMES, load_encoder
     from searchapp.layout import check_free
 
+    options.one_of("--runtime", runtime, RUNTIME_NAMES)
     check_free(out, overwrite=overwrite)
     typed = ReadTexts(reader, text, id_column, store, on_bad_row, locale, version)
     opened = open_corpus(corpus, read_options(typed))
@@ -93,7 +95,7 @@ def index(
         progress("loading the model", 0, None)
         encoder = load_encoder(
             model,
-            EncoderOptions(revision, device, dtype, trust_remote_code, query_prompt, document_prompt),
+            EncoderOptions(revision, device, dtype, trust_remote_code, query_prompt, document_prompt, runtime=runtime),
         )
         plan = plan_build(
             opened,

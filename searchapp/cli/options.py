@@ -40,6 +40,9 @@ Model = Annotated[
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision on the hub.", rich_help_panel=MODEL)]
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1.", rich_help_panel=MODEL)]
 DType = Annotated[str, typer.Option("--dtype", help="auto, float32, float16, bfloat16.", rich_help_panel=MODEL)]
+Runtime = Annotated[
+    str, typer.Option("--runtime", help="auto, static (no torch needed), torch.", rich_help_panel=MODEL)
+]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.", rich_help_panel=MODEL)
 ]

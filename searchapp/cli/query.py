@@ -38,6 +38,7 @@ def query(
     ] = None,
     device: options.Device = None,
     dtype: options.DType = "auto",
+    runtime: options.Runtime = "auto",
     trust_remote_code: options.TrustRemoteCode = False,
     as_json: options.Json = False,
 ) -> None:
@@ -60,12 +61,14 @@ def query(
 
     from searchapp.cli.assemble import EncoderOptions
     from searchapp.corpus import read_queries, write_run
+    from searchapp.encoders import RUNTIME_NAMES
     from searchapp.index import Setting
     from searchapp.records import Query
     from searchapp.search import open_searcher
 
+    options.one_of("--runtime", runtime, RUNTIME_NAMES)
     asked = [Query("1", _checked(text))] if text is not None else list(read_queries(queries or ""))
-    wanted = EncoderOptions(device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+    wanted = EncoderOptions(device=device, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
     searcher = open_searcher(folder, options=wanted, model=model)
     setting = Setting(dim, kind, nprobe, rescore)
     found = searcher.search([one.text for one in asked], k, setting=setting)

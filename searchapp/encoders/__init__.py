@@ -5,10 +5,11 @@ from searchapp.encoders.catalog import DEFAULT, check_packaged
 from searchapp.encoders.checks import CANARIES, check_encoder, check_vectors
 from searchapp.encoders.folder import find_folder, fingerprint, hash_files
 from searchapp.encoders.options import EncoderOptions
-from searchapp.encoders.torch_runtime import load_torch
+from searchapp.encoders.runtimes import RUNTIME_NAMES, choose_runtime
 
 __all__ = [
     "CANARIES",
+    "RUNTIME_NAMES",
     "EncodeCounts",
     "Encoder",
     "EncoderCard",
@@ -35,7 +36,8 @@ def load_encoder(name: str | None = None, options: EncoderOptions = EncoderOptio
     """
     name = DEFAULT if name is None else name
     source = find_folder(name, revision=options.revision)
+    runtime = choose_runtime(source, options)
     hashes = hash_files(source.path)
     if source.packaged:
         check_packaged(name, hashes)
-    return load_torch(source, fingerprint(hashes), options=options)
+    return runtime.load(source, fingerprint(hashes), options=options)

@@ -25,6 +25,16 @@ SAME = 1e-5
 FEWEST_TEXTS = 8
 """Fewer different texts than this prove no collapse."""
 
+_WEIGHTS = (
+    "check that the model's weights are whole, try --dtype float32, and a release of transformers that the model was "
+    "made for"
+)
+# A transformer's special tokens always say something; a static model has nothing to say of a text without tokens.
+_TEXT = (
+    "if its text has no token that the model knows, nothing could ever find it: give it words, or leave it out; if "
+    "other texts give zeros too, check that the model's weights are whole"
+)
+
 
 def check_vectors(vectors: Vectors, texts: Sequence[str], names: Sequence[str]) -> None:
     """Refuse vectors that are not finite, zero, or one and the same for different texts.
@@ -34,8 +44,8 @@ def check_vectors(vectors: Vectors, texts: Sequence[str], names: Sequence[str]) 
     naming the first bad document, or two different ones with one vector, and what to check.
     """
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    _refuse_first(~np.isfinite(norms), names, found="NaN or infinite numbers")
-    _refuse_first(norms == 0, names, found="only zeros")
+    _refuse_first(~np.isfinite(norms), names, found="NaN or infinite numbers", advice=_WEIGHTS)
+    _refuse_first(norms == 0, names, found="only zeros", advice=_TEXT)
     different = _first_of_each(texts)
     if len(different) < FEWEST_TEXTS or not _all_same(vectors, norms, different):
         return
@@ -56,13 +66,11 @@ def check_encoder(encoder: Encoder) -> None:
     check_vectors(encoder.encode_queries(CANARIES), CANARIES, names)
 
 
-def _refuse_first(bad: npt.NDArray[np.bool_], names: Sequence[str], *, found: str) -> None:
+def _refuse_first(bad: npt.NDArray[np.bool_], names: Sequence[str], *, found: str, advice: str) -> None:
     if bad.any():
         first = int(bad.argmax())
         raise BadVectorsError(
-            f"the vector of {names[first]} holds {found} ({int(bad.sum())} of {len(bad)} vectors here do); check that "
-            "the model's weights are whole, try --dtype float32, and a release of transformers that the model was "
-            "made for"
+            f"the vector of {names[first]} holds {found} ({int(bad.sum())} of {len(bad)} vectors here do); {advice}"
         )
 
 

@@ -1,16 +1,19 @@
 """What is said about a loaded model, and about one that can't be loaded."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from searchapp.encoders.folder import ModelFolder, one_line
 
 
-def describe_pooling(modules: Iterable[object], *, assumed: bool) -> str:
-    """Return what the modules after the first make of the token vectors, like `mean+normalize`.
+def describe_pooling(modules: Sequence[object], *, assumed: bool) -> str:
+    """Return what a model's modules make of the token vectors, like `mean+normalize`.
+
+    The first makes those vectors, and says nothing of it, unless it takes their mean itself.
 
     `assumed` is for a folder that doesn't say, where the library takes the mean.
     """
-    described = "+".join(_describe(module) for module in modules) or "none"
+    pooling = modules if type(modules[0]).__name__ == "StaticEmbedding" else modules[1:]
+    described = "+".join(_describe(module) for module in pooling) or "none"
     return f"{described} (assumed: no modules.json)" if assumed else described
 
 
@@ -27,6 +30,8 @@ def explain(source: ModelFolder, error: Exception, *, trusted: bool) -> str:
 
 
 def _describe(module: object) -> str:
+    if type(module).__name__ == "StaticEmbedding":
+        return "mean"
     mode = getattr(module, "pooling_mode", None)
     if mode is None:
         return type(module).__name__.lower()

@@ -139,9 +139,9 @@ def one_line(error: BaseException) -> str:
 
 def _read_declared(folder: Path, asked: tuple[str, ...]) -> Declared:
     own, base = _read_card(folder / "README.md")
-    path = _read_json(folder / "config.json").get("_name_or_path")
+    path = read_json(folder / "config.json").get("_name_or_path")
     made_from = (path,) if isinstance(path, str) else ()
-    settings = _read_json(folder / "config_sentence_transformers.json")
+    settings = read_json(folder / "config_sentence_transformers.json")
     prompts, default = settings.get("prompts"), settings.get("default_prompt_name")
     return Declared(
         names=(*asked, *own, folder.resolve().name),
@@ -171,7 +171,8 @@ def _unquoted(values: list[str]) -> list[str]:
     return [value for value in stripped if value]
 
 
-def _read_json(path: Path) -> dict[str, object]:
+def read_json(path: Path) -> dict[str, object]:
+    """Return the object in one of a model's JSON files, empty where there is none; raise ModelError for broken JSON."""
     if not path.is_file():
         return {}
     try:

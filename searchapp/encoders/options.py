@@ -20,3 +20,5 @@ class EncoderOptions:
     document_prompt: str | None = None
     token_budget: int | None = None
     """Tokens of a batch, padding included; None takes what was measured to be fast on the device."""
+    runtime: str = "auto"
+    """`auto`, or a name in RUNTIMES; auto takes the first that suits the model and these options."""

@@ -144,7 +144,7 @@ def load_torch(source: ModelFolder, fingerprint: str, *, options: EncoderOptions
         fingerprint=fingerprint,
         dim=dims["document"],
         prompts=resolve_prompts(source.declared, query=options.query_prompt, document=options.document_prompt),
-        pooling=describe_pooling(list(model)[1:], assumed=not (source.path / "modules.json").is_file()),
+        pooling=describe_pooling(list(model), assumed=not (source.path / "modules.json").is_file()),
         max_seq_length=limit_of(model.max_seq_length),
         dtype=dtype,
         runtime="torch",

@@ -29,8 +29,9 @@ def test_the_first_vector_that_is_not_finite_is_named(value: float) -> None:
 def test_the_first_zero_vector_is_named() -> None:
     bad = vectors()
     bad[6] = 0
-    with pytest.raises(BadVectorsError, match=r"the vector of d6 \(corpus.jsonl:7\) holds only zeros \(1 of 8"):
+    with pytest.raises(BadVectorsError, match=r"the vector of d6 \(corpus.jsonl:7\) holds only zeros \(1 of 8") as e:
         check_vectors(bad, TEXTS, NAMES)
+    assert "if its text has no token that the model knows, nothing could ever find it" in str(e.value)
 
 
 def test_a_large_float32_vector_is_finite() -> None:

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from searchapp.encoders import CANARIES, EncoderOptions, check_encoder, load_encoder
 from searchapp.errors import BadVectorsError, ModelError, UsageError
 from tests.encoders.conftest import Build, oracle
-from tests.models_on_disk import ARCHITECTURES, E5, FIFTY, ROBERTA, SENTENCES, make_model, quiet
+from tests.models_on_disk import ARCHITECTURES, E5, FIFTY, ROBERTA, SENTENCES, make_model, make_static, quiet
 
 SMALL = EncoderOptions(token_budget=48)
 PROMPTS = {"nomic": ("search_query: ", "search_document: "), "e5": ("query: ", "passage: ")}
@@ -194,20 +194,12 @@ def test_queries_and_documents_take_their_own_route(built: Build, tmp_path: Path
     assert encoder.counts.tokens_lost > 0
 
 
-def test_static_embeddings_work(built: Build, tmp_path: Path) -> None:
-    folder = tmp_path / "static"
-    with quiet():
-        from sentence_transformers import SentenceTransformer
-        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-
-        tokenizer = Tokenizer.from_file(str(built("bge") / "tokenizer.json"))
-        weights = np.random.default_rng(0).normal(size=(tokenizer.get_vocab_size(), 16)).astype(np.float32)
-        module = StaticEmbedding(tokenizer, embedding_weights=weights)
-        SentenceTransformer(modules=[module], device="cpu").save_pretrained(str(folder), create_model_card=False)
+def test_static_models_run_in_torch_too(tmp_path: Path) -> None:
+    folder = make_static(tmp_path / "static", normalize=True)
     texts = some_texts(20)[:-2]
-    encoder = load_encoder(str(folder), SMALL)
+    encoder = load_encoder(str(folder), EncoderOptions(token_budget=48, runtime="torch"))
     np.testing.assert_allclose(encoder.encode_documents(texts), oracle(folder, texts), atol=1e-5)
-    assert encoder.counts.truncated == 0
+    assert (encoder.card.runtime, encoder.card.pooling, encoder.counts.truncated) == ("torch", "mean+normalize", 0)
 
 
 def test_a_folder_that_names_no_modules_is_pooled_by_the_mean_and_says_so(built: Build) -> None:

@@ -1,0 +1,150 @@
+"""Encoders that look up a vector per token and take the mean: NumPy and tokenizers, no torch."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from searchapp.encoders.base import EncodeCounts, EncoderCard, Vectors
+from searchapp.encoders.folder import ModelFolder, one_line
+from searchapp.encoders.options import EncoderOptions
+from searchapp.encoders.static_folder import find_static
+from searchapp.encoders.token_table import Ids, TokenTable, open_table
+from searchapp.errors import ModelError, UsageError
+from searchapp.prompts import add_prompt, resolve_prompts
+
+BLOCK = 512
+"""Token vectors in memory at once, where no token budget is given: they stay in the caches (benchmarks/static.py)."""
+CHUNK_TEXTS, CHUNK_CHARACTERS = 4_096, 1 << 20
+"""Texts that are tokenised together, at most; a token costs far more memory than it has bytes."""
+
+_TINY = np.float32(1e-12)
+"""What a zero vector's length is taken for, as sentence-transformers' Normalize does: it stays zero."""
+
+
+class StaticEncoder:
+    """A static model as an encoder."""
+
+    def __init__(self, tokenizer: Tokenizer, table: TokenTable, card: EncoderCard, *, block: int = BLOCK) -> None:
+        self._tokenizer = tokenizer
+        self._table = table
+        self._card = card
+        self._block = block
+        self._counts = EncodeCounts()
+        truncation = tokenizer.truncation or {}
+        self._from_left = truncation.get("direction") == "left"
+        # Cut here instead, where what is lost can be counted.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+
+    @property
+    def card(self) -> EncoderCard:
+        """Return what decides the vectors."""
+        return self._card
+
+    @property
+    def counts(self) -> EncodeCounts:
+        """Return what happened to the texts so far."""
+        return self._counts
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Return float32 vectors (n, dim) of the texts with the query prompt; row i belongs to text i."""
+        return self._encode(texts, self._card.prompts.query)
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
+        return self._encode(texts, self._card.prompts.document)
+
+    def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
+        if isinstance(texts, str):
+            raise UsageError("texts is one text; give a list of texts, also for one")
+        vectors = np.empty((len(texts), self._card.dim), dtype=np.float32)
+        prefixed, already = add_prompt(prompt, texts)
+        self._counts.texts += len(texts)
+        self._counts.already_prefixed += already
+        for begin, end in _chunks(prefixed):
+            ids, lengths = self._tokenize(prefixed[begin:end])
+            vectors[begin:end] = self._table.means(ids, lengths, block=self._block)
+        if self._card.pooling.endswith("normalize"):
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY)
+        return vectors
+
+    def _tokenize(self, texts: list[str]) -> tuple[Ids, Ids]:
+        """Return the ids of all texts on end and how many each has, cut at max_seq_length."""
+        # Without the special tokens, which mean nothing where no token sees another.
+        found = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        limit = self._card.max_seq_length
+        if limit is not None:
+            lost = [max(0, len(ids) - limit) for ids in found]
+            self._counts.truncated += sum(tokens > 0 for tokens in lost)
+            self._counts.tokens_lost += sum(lost)
+            found = [ids[tokens:] if self._from_left else ids[:limit] for ids, tokens in zip(found, lost, strict=True)]
+        lengths = np.fromiter(map(len, found), np.intp, len(found))
+        ids = np.fromiter(chain.from_iterable(found), np.intp, int(lengths.sum()))
+        if len(ids) and ids.max() >= self._table.tokens:
+            raise ModelError(
+                f"the tokenizer of {self._card.model} gives token {ids.max()} and the model has vectors for "
+                f"{self._table.tokens}; fetch the model again, or check that its tokenizer and weights belong together"
+            )
+        return ids, lengths
+
+
+def load_static(source: ModelFolder, fingerprint: str, *, options: EncoderOptions) -> StaticEncoder:
+    """Load a static model; its weights stay in their file, mapped, and are lifted to float32 as they are used.
+
+    Raises ModelError where the folder is no static model or is damaged, UsageError for options that make no sense.
+    """
+    if not takes(options):
+        raise UsageError(
+            f"--runtime static computes in float32 on the CPU, and --device is {options.device!r}, --dtype "
+            f"{options.dtype!r}; leave them out, or type --runtime torch"
+        )
+    found = find_static(source.path)
+    if found is None:
+        raise ModelError(
+            f"{source.name} is no static model: expected modules.json with StaticEmbedding (and Normalize) alone, or "
+            "a folder saved by model2vec, with model.safetensors and tokenizer.json; leave --runtime static out"
+        )
+    tokenizer, table = _open_tokenizer(found.tokenizer), open_table(found.tensors)
+    limit = (tokenizer.truncation or {}).get("max_length")
+    card = EncoderCard(
+        model=source.name,
+        revision=source.revision,
+        fingerprint=fingerprint,
+        dim=table.dim,
+        prompts=resolve_prompts(source.declared, query=options.query_prompt, document=options.document_prompt),
+        pooling="mean+normalize" if found.normalize else "mean",
+        max_seq_length=limit,
+        dtype="float32",
+        runtime="static",
+    )
+    block = BLOCK if options.token_budget is None else options.token_budget
+    if block < 1:
+        raise UsageError(f"a token budget of {block} holds no text; give 1 or more")
+    return StaticEncoder(tokenizer, table, card, block=block)
+
+
+def takes(options: EncoderOptions) -> bool:
+    """Say whether what is asked for can be had without torch: float32 on the CPU."""
+    return options.device in (None, "cpu") and options.dtype in ("auto", "float32")
+
+
+def _open_tokenizer(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing more special
+        raise ModelError(f"{path} can't be read ({one_line(error)}); fetch the model again") from error
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the beginning and end of stretches of texts that may be tokenised together."""
+    begin = characters = 0
+    for end, text in enumerate(texts, 1):
+        characters += len(text)
+        if end - begin == CHUNK_TEXTS or characters >= CHUNK_CHARACTERS:
+            yield begin, end
+            begin, characters = end, 0
+    if begin < len(texts):
+        yield begin, len(texts)
