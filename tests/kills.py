@@ -27,7 +27,7 @@ OPTIONS = BuildOptions(dims=(32, 16), kinds=("flat", "ivf-pq"), overwrite=True, 
 MOMENTS = 50
 FINISHED, FAILED = 0, 3
 WATCHED = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree")
-"""What the interpreter announces before it touches the disk: every moment between two commits is between two of these."""
+"""What the interpreter announces before it touches the disk; between two commits there is always one of these."""
 
 
 class Trigger:
@@ -88,7 +88,7 @@ def forked(work: Callable[[], None]) -> int:
     except IndexFolderError as error:
         sys.stderr.write(f"{error}\n")
         os._exit(FAILED)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a forked child must not run on into its parent's code
         sys.stderr.write(f"{error!r}\n")
         os._exit(1)
     os._exit(FINISHED)

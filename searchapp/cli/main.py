@@ -15,7 +15,8 @@ from searchapp.cli.query import query
 app = typer.Typer(
     name="searchapp",
     help="Semantic search over your own catalogue: embed, compress, index, judge.",
-    epilog="Exit codes: 0 done, 1 something in the data, model or index, 2 the call itself, 3 a gate that closed, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 something in the data, model or index, 2 the call itself, 3 a gate that closed, "
+    "130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
