@@ -3,39 +3,35 @@
 Everything that can be refused is refused before the first text is embedded: the corpus is read once to be checked and
 counted, the encoder is shown a few canary texts, every kind is planned. Then the corpus is cut into numbered shards;
 each becomes a file of vectors and a file of documents; derived indexes are made from the stored vectors; the manifest
-comes last and the folder is put in place in one step.
+comes last and the folder is put in place in one step. Each of these is a step that is finished once: a call that is
+killed at any moment is gone on with by typing it again.
 """
 
 import dataclasses
 import hashlib
 import importlib.metadata
-from collections.abc import Iterable, Iterator
+import io
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from searchapp import __version__
 from searchapp.corpus import Corpus, CorpusSurvey
-from searchapp.encoders import CANARIES, EncodeCounts, Encoder, check_encoder, check_vectors
+from searchapp.encoders import CANARIES, Encoder, check_encoder
 from searchapp.engine import Engine, LocalEngine
 from searchapp.errors import InputError
 from searchapp.index import Index, Manifest, open_index
-from searchapp.index.derive import Target, build_derived, describe_file, plan_targets
-from searchapp.index.documents import write_documents
+from searchapp.index.derive import Origin, Target, build_derived, plan_targets
 from searchapp.index.manifest import CANARY_FILE, Derived, FileEntry, Shard, write_manifest
-from searchapp.index.vectors import Vectors, VectorStore, write_shard
-from searchapp.layout import check_free, committing_folder
-from searchapp.records import Document
-
-SHARD_DOCUMENTS = 16_384
-SHARD_CHARACTERS = 1 << 26
-"""A shard ends at this many documents or characters, whichever comes first."""
-WINDOW_DOCUMENTS = 2_048
-WINDOW_CHARACTERS = 1 << 18
-"""A window is what the encoder sorts by length and batches; it is also how often progress is told."""
+from searchapp.index.steps import Step
+from searchapp.index.vectors import VectorStore
+from searchapp.index.work import WorkFolder, check_target, working_on
+from searchapp.layout import check_free
+from searchapp.shards import SHARD_DOCUMENTS, STEP, ShardWriter, Written, cut_slices
 
 _LIBRARIES = ("numpy", "pyarrow", "tokenizers", "torch", "transformers", "sentence-transformers")
 
@@ -53,6 +49,11 @@ def silent(stage: str, done: int, total: int | None, /) -> None:
     del stage, done, total
 
 
+def unheard(message: str, /) -> None:
+    """Drop a message: the default of what may be said along the way."""
+    del message
+
+
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
     """What to build. No dims means the model's full width."""
@@ -61,6 +62,10 @@ class BuildOptions:
     kinds: tuple[str, ...] = ("auto",)
     layer_norm: bool = False
     overwrite: bool = False
+    """Replace the index that is there."""
+    restart: bool = False
+    """Throw away what a stopped call has left, instead of going on with it."""
+    shard_documents: int = SHARD_DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +77,6 @@ class BuildPlan:
     encoder: Encoder
     options: BuildOptions
     targets: tuple[Target, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    """One numbered slice of the corpus, on its way to becoming a shard."""
-
-    number: int
-    documents: list[Document]
-
-
-@dataclass(frozen=True, slots=True)
-class _Receipt:
-    """A written shard."""
-
-    shard: Shard
-    text_hashes: npt.NDArray[np.uint64]
 
 
 def plan_build(corpus: Corpus, survey: CorpusSurvey, *, encoder: Encoder, options: BuildOptions) -> BuildPlan:
@@ -109,12 +98,17 @@ def build_index(
     encoder: Encoder,
     options: BuildOptions = BuildOptions(),
     progress: Progress = silent,
+    note: Callable[[str], None] = unheard,
 ) -> Index:
     r"""Embed a corpus and write an index folder at `out`; return it opened.
 
+    What was finished before a stop, whatever stopped it, lies in `.NAME.partial` beside `out`; the same call goes on
+    with it, says so through `note`, and gives the bytes that an uninterrupted call would have given.
+
     Raises InputError for a bad corpus, UsageError for what can't be built of it, BadVectorsError for a model that
-    gives NaN, zero or collapsed vectors, IndexFolderError where `out` is in the way or can't be written. After an error
-    `out` is what it was before.
+    gives NaN, zero or collapsed vectors, IndexFolderError where `out` is in the way, can't be written or is being
+    written by another process, ContractError where a stopped call's work is of another model, prompt, template or
+    corpus. After an error `out` is what it was before.
 
     >>> import tempfile
     >>> from searchapp import build_index, load_encoder, open_corpus
@@ -124,139 +118,136 @@ def build_index(
     >>> len(index), index.manifest.derived[0].name
     (2, 'd384-flat')
     """
-    check_free(Path(out), overwrite=options.overwrite)
+    check_target(Path(out), overwrite=options.overwrite)
     survey = corpus.survey(lambda done: progress("reading", done, None))
     plan = plan_build(corpus, survey, encoder=encoder, options=options)
-    return write_index(plan, out, progress=progress)
+    return write_index(plan, out, progress=progress, note=note)
 
 
 def write_index(
-    plan: BuildPlan, out: str | Path, *, engine: Engine | None = None, progress: Progress = silent
+    plan: BuildPlan,
+    out: str | Path,
+    *,
+    engine: Engine | None = None,
+    progress: Progress = silent,
+    note: Callable[[str], None] = unheard,
 ) -> Index:
-    """Carry out a planned build; see `build_index`."""
+    """Carry out a planned build, or what is left of it; see `build_index`."""
     out = Path(out)
-    engine = engine or LocalEngine()
-    before = dataclasses.replace(plan.encoder.counts)
-    with committing_folder(out, overwrite=plan.options.overwrite) as folder:
-        (folder / "vectors").mkdir()
-        (folder / "documents").mkdir()
-        progress("embedding", 0, plan.survey.count)
-        writer = _ShardWriter(folder, plan, progress)
-        receipts = list(engine.map(writer.write, _slices(plan.corpus.documents())))
-        _expect_unchanged(plan, sum(receipt.shard.rows for receipt in receipts))
-        counts = _counts(plan, receipts, before)
-        canaries = np.stack([plan.encoder.encode_queries(CANARIES), plan.encoder.encode_documents(CANARIES)])
-        np.save(folder / CANARY_FILE, canaries, allow_pickle=False)
-        shards = tuple(receipt.shard for receipt in receipts)
-        files = {name: describe_file(folder / name) for name in (CANARY_FILE, *_shard_files(shards))}
-        derived = _derive(folder, plan, shards, files, progress)
-        write_manifest(folder, _manifest(plan, counts, shards, derived=derived, files=files))
+    contract = _contract(plan)
+    call = _call(contract, plan)
+    with working_on(out) as work:
+        if work.was_placed(call):
+            note(f"{out} was finished by the call before")
+            return open_index(out)
+        check_free(out, overwrite=plan.options.overwrite)
+        if work.begin(contract, restart=plan.options.restart):
+            _take_stock(work, plan, progress, note)
+        manifest = _write(work, plan, engine or LocalEngine(), progress)
+        progress("putting in place", 0, None)
+        work.keep_only(set(manifest.files))
+        write_manifest(work.folder, manifest)
+        work.place(call, overwrite=plan.options.overwrite)
     return open_index(out)
 
 
-class _ShardWriter:
-    """The task that an engine maps: a slice of documents in, two committed files out."""
-
-    def __init__(self, folder: Path, plan: BuildPlan, progress: Progress) -> None:
-        self._folder = folder
-        self._plan = plan
-        self._progress = progress
-        self._done = 0
-
-    def write(self, part: _Slice) -> _Receipt:
-        """Embed one slice and write its vectors and documents."""
-        rows = len(part.documents)
-        shard = Shard(rows, f"vectors/{part.number:05d}.npy", f"documents/{part.number:05d}.arrow")
-        blocks = (self._embed(window) for window in _windows(part.documents))
-        write_shard(self._folder / shard.vectors, blocks, rows=rows, dim=self._plan.encoder.card.dim)
-        write_documents(self._folder / shard.documents, part.documents)
-        hashes = np.array([_text_hash(document.text) for document in part.documents], dtype=np.uint64)
-        return _Receipt(shard, hashes)
-
-    def _embed(self, window: list[Document]) -> Vectors:
-        texts = [document.text for document in window]
-        vectors: Vectors = self._plan.encoder.encode_documents(texts)
-        check_vectors(vectors, texts, [f"{document.doc_id} ({document.where})" for document in window])
-        self._done += len(window)
-        self._progress("embedding", self._done, self._plan.survey.count)
-        return vectors
-
-
-def _slices(documents: Iterable[Document]) -> Iterator[_Slice]:
-    for number, part in enumerate(_cut(documents, SHARD_DOCUMENTS, SHARD_CHARACTERS)):
-        yield _Slice(number, part)
-
-
-def _windows(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    return _cut(documents, WINDOW_DOCUMENTS, WINDOW_CHARACTERS)
-
-
-def _cut(documents: Iterable[Document], most: int, characters: int) -> Iterator[list[Document]]:
-    """Cut a stream into lists of at most `most` documents, ending one as soon as it holds `characters`."""
-    part: list[Document] = []
-    size = 0
-    for document in documents:
-        part.append(document)
-        size += len(document.text)
-        if len(part) == most or size >= characters:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
-
-
-def _expect_unchanged(plan: BuildPlan, rows: int) -> None:
-    if rows != plan.survey.count:
+def _write(work: WorkFolder, plan: BuildPlan, engine: Engine, progress: Progress) -> Manifest:
+    """Finish every step and return the manifest that vouches for them."""
+    total = plan.survey.count
+    progress("embedding", 0, total)
+    writer = ShardWriter(work.steps, plan.encoder, lambda done: progress("embedding", done, total))
+    slices = cut_slices(plan.corpus.documents(), plan.options.shard_documents)
+    written = list(engine.map(writer.write, slices))
+    if written[-1].fingerprint != plan.survey.fingerprint:
+        work.discard()
+        rows = sum(part.shard.rows for part in written)
         raise InputError(
-            f"{plan.corpus.name} changed while it was read: {plan.survey.count:,} documents at first, {rows:,} then; "
+            f"{plan.corpus.name} changed while it was read: {total:,} documents at first, {rows:,} then; "
             "run the same command again once nothing writes to it"
         )
 
+    def encode_canaries(paths: Sequence[Path]) -> dict[str, int]:
+        canaries = np.stack([plan.encoder.encode_queries(CANARIES), plan.encoder.encode_documents(CANARIES)])
+        body = io.BytesIO()
+        np.save(body, canaries, allow_pickle=False)
+        paths[0].write_bytes(body.getvalue())
+        return {}
 
-def _text_hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+    files = dict(work.steps.finish(Step("canaries", "", (CANARY_FILE,)), encode_canaries).files)
+    for part in written:
+        files |= part.files
+    derived = _derive(work, plan, tuple(part.shard for part in written), files, progress)
+    return _manifest(plan, written, derived=derived, files=files)
 
 
-def _counts(plan: BuildPlan, receipts: list[_Receipt], before: EncodeCounts) -> dict[str, int]:
+def _take_stock(work: WorkFolder, plan: BuildPlan, progress: Progress, note: Callable[[str], None]) -> None:
+    """Verify what a call before has finished and say what was found."""
+    damaged = [
+        *work.steps.verify(lambda done, total: progress("checking what is there", done, total)),
+        *work.trained.verify(lambda done, total: progress("checking what is there", done, total)),
+    ]
+    for name in damaged:
+        note(f"{work.path}: {name} is damaged and will be made again")
+    finished = [receipt for receipt in work.steps.finished if receipt.name.startswith(STEP)]
+    rows = sum(receipt.notes["texts"] for receipt in finished)
+    note(
+        f"going on: {len(finished)} shards with {rows:,} of {plan.survey.count:,} documents are embedded already"
+        f"{''.join(f', {target.name} built' for target in plan.targets if _is_finished(work, target))}"
+    )
+
+
+def _is_finished(work: WorkFolder, target: Target) -> bool:
+    return any(receipt.name == target.name for receipt in work.steps.finished)
+
+
+def _contract(plan: BuildPlan) -> dict[str, Any]:
+    """Return everything that decides the bytes of vectors and documents."""
+    return {
+        "encoder": dataclasses.asdict(plan.encoder.card),
+        "corpus": {"text_template": plan.corpus.text_template, "fingerprint": plan.survey.fingerprint},
+        "shard_documents": plan.options.shard_documents,
+        "versions": {name: found for name, found in library_versions().items() if not name.startswith("faiss")},
+    }
+
+
+def _call(contract: dict[str, Any], plan: BuildPlan) -> str:
+    """Return the sha256 of all that this call asks for."""
+    targets = [dataclasses.asdict(target) for target in plan.targets]
+    text = json.dumps([contract, targets, plan.options.layer_norm], ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _counts(plan: BuildPlan, written: Sequence[Written]) -> dict[str, int]:
     """Count what happened to the documents; `duplicates` are those whose text an earlier one has already."""
-    hashes = np.concatenate([receipt.text_hashes for receipt in receipts])
-    after = plan.encoder.counts
+    hashes = np.concatenate([part.text_hashes for part in written])
     return {
         "documents": len(hashes),
         "skipped": plan.survey.skipped.count,
         "duplicates": len(hashes) - len(np.unique(hashes)),
-        "truncated": after.truncated - before.truncated,
-        "tokens_lost": after.tokens_lost - before.tokens_lost,
-        "already_prefixed": after.already_prefixed - before.already_prefixed,
+        "truncated": sum(part.counts.truncated for part in written),
+        "tokens_lost": sum(part.counts.tokens_lost for part in written),
+        "already_prefixed": sum(part.counts.already_prefixed for part in written),
     }
 
 
-def _shard_files(shards: Iterable[Shard]) -> Iterator[str]:
-    for shard in shards:
-        yield shard.vectors
-        yield shard.documents
-
-
 def _derive(
-    folder: Path, plan: BuildPlan, shards: tuple[Shard, ...], files: dict[str, FileEntry], progress: Progress
+    work: WorkFolder, plan: BuildPlan, shards: tuple[Shard, ...], files: dict[str, FileEntry], progress: Progress
 ) -> tuple[Derived, ...]:
-    """Build every target from the vectors just written; enter its file in `files`."""
-    vectors = VectorStore([folder / shard.vectors for shard in shards], plan.encoder.card.dim)
+    """Build every target from the stored vectors; enter its file in `files`."""
+    vectors = VectorStore([work.folder / shard.vectors for shard in shards], plan.encoder.card.dim)
+    checksums = tuple(files[shard.vectors].sha256 for shard in shards)
+    origin = Origin(vectors, checksums, plan.options.layer_norm)
     derived = []
-    for done, target in enumerate(plan.targets):
-        progress(f"building {target.name}", done, len(plan.targets))
-        made, files[made.file] = build_derived(folder, vectors, target, layer_norm=plan.options.layer_norm)
+    for target in plan.targets:
+        made, files[made.file] = build_derived(
+            origin, target, files=work.steps, trained=work.trained, progress=progress
+        )
         derived.append(made)
     return tuple(derived)
 
 
 def _manifest(
-    plan: BuildPlan,
-    counts: dict[str, int],
-    shards: tuple[Shard, ...],
-    *,
-    derived: tuple[Derived, ...],
-    files: dict[str, FileEntry],
+    plan: BuildPlan, written: Sequence[Written], *, derived: tuple[Derived, ...], files: dict[str, FileEntry]
 ) -> Manifest:
     card = plan.encoder.card
     return Manifest(
@@ -267,10 +258,10 @@ def _manifest(
             "text_template": plan.corpus.text_template,
             "fingerprint": plan.survey.fingerprint,
         },
-        counts=counts,
+        counts=_counts(plan, written),
         dim=card.dim,
         layer_norm=plan.options.layer_norm,
-        shards=shards,
+        shards=tuple(part.shard for part in written),
         derived=derived,
         files=files,
         versions=library_versions(),

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from searchapp.build import SHARD_DOCUMENTS, BuildOptions, build_index
+from searchapp.build import BuildOptions, build_index
 from searchapp.corpus import ReadOptions, open_corpus
 from searchapp.encoders import CANARIES
 from searchapp.errors import BadVectorsError, IndexFolderError, InputError, RowError, UsageError
 from searchapp.index import Setting, open_index
 from searchapp.prompts import Prompts
+from searchapp.shards import SHARD_DOCUMENTS
 from tests.fakes import HashEncoder, PoisonedEncoder, StoppingEncoder
 
 WORDS = (
@@ -203,7 +204,11 @@ def test_progress_reaches_the_number_of_documents(tmp_path: Path) -> None:
     build_index(corpus, tmp_path / "shop", encoder=HashEncoder(), progress=lambda *step: told.append(step))
     embedded = [done for stage, done, total in told if stage == "embedding" and total == 5_000]
     assert embedded == [0, 2_048, 4_096, 5_000]
-    assert told[-1] == ("building d48-flat", 0, 1)
+    assert told[-3:] == [
+        ("building d48-flat", 0, 5_000),
+        ("building d48-flat", 5_000, 5_000),
+        ("putting in place", 0, None),
+    ]
 
 
 def test_auto_knows_when_flat_is_best(tmp_path: Path) -> None:

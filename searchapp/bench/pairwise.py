@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from searchapp.bench.fingerprint import fingerprint
 from searchapp.bench.report import Model, PairwiseReport, PairwiseRow, model_of
-from searchapp.build import WINDOW_CHARACTERS, WINDOW_DOCUMENTS, Progress, silent
+from searchapp.build import Progress, silent
 from searchapp.encoders import Encoder, check_encoder, check_vectors
 from searchapp.encoders.base import Vectors
 from searchapp.errors import MeasureError, UsageError
@@ -29,6 +29,7 @@ from searchapp.metrics.pairs import (
 )
 from searchapp.metrics.uncertainty import Interval, bootstrap_means
 from searchapp.records import ScoredPair, Triplet
+from searchapp.shards import WINDOW_CHARACTERS, WINDOW_DOCUMENTS
 
 TRIPLETS_PRIMARY = "cosine_accuracy"
 PAIRS_PRIMARY = "spearman_cosine"

@@ -42,7 +42,7 @@ def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
             _fail(f"{place}: {error.strerror or error}", FAILED)
         except KeyboardInterrupt:
             _fail(
-                "interrupted; nothing was left half-written, so the same call goes on or starts over",
+                "interrupted; what was finished is kept, so type the same call again to go on",
                 INTERRUPTED,
             )
 

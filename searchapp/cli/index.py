@@ -36,6 +36,9 @@ def index(
         bool, typer.Option("--layer-norm", help="Layer-normalise before cutting (nomic-embed-text-v1.5).")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the index that is there.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Start over instead of going on where a stopped call was.")
+    ] = False,
     text: options.Text = None,
     id_column: options.Id = None,
     store: options.Store = None,
@@ -56,6 +59,7 @@ def index(
     """Embed a corpus and write an index folder.
 
     The corpus is read and checked before the model sees a word of it; the folder appears whole or not at all.
+    Stopped or killed, the same call goes on where it was.
 
     Examples:
 
@@ -75,6 +79,7 @@ def index(
         given: dict[str, object] = {"--model": model, "--revision": revision, "--text": text, "--id": id_column}
         given |= {"--store": store, "--locale": locale, "--version": version, "--layer-norm": layer_norm}
         given |= {"--query-prompt": query_prompt, "--document-prompt": document_prompt, "--overwrite": overwrite}
+        given |= {"--restart": restart}
         options.refuse("--from, which takes the vectors as they are stored", given)
         _derive(source, dims, kinds, as_json=as_json)
         return
@@ -84,10 +89,10 @@ def index(
     from searchapp.build import BuildOptions, plan_build, write_index
     from searchapp.corpus import open_corpus
     from searchapp.encoders import RUNTIME_NAMES, load_encoder
-    from searchapp.layout import check_free
+    from searchapp.index.work import check_target
 
     options.one_of("--runtime", runtime, RUNTIME_NAMES)
-    check_free(out, overwrite=overwrite)
+    check_target(out, overwrite=overwrite)
     typed = ReadTexts(reader, text, id_column, store, on_bad_row, locale, version)
     opened = open_corpus(corpus, read_options(typed))
     with ProgressBar() as progress:
@@ -101,7 +106,7 @@ def index(
             opened,
             survey,
             encoder=encoder,
-            options=BuildOptions(dims=dims, kinds=kinds, layer_norm=layer_norm, overwrite=overwrite),
+            options=BuildOptions(dims=dims, kinds=kinds, layer_norm=layer_norm, overwrite=overwrite, restart=restart),
         )
         note(f"corpus {opened.name}: {survey.count:,} documents, {opened.format}, text {survey.text_template!r}")
         for where, reason in survey.skipped.rows:
@@ -109,7 +114,7 @@ def index(
         note(describe_model(encoder.card, chosen=model is not None))
         for target in plan.targets:
             note(f"will build {target.describe()}")
-        made = write_index(plan, out, progress=progress)
+        made = write_index(plan, out, progress=progress, note=note)
     _report(made, as_json=as_json)
 
 

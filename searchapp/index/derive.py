@@ -1,16 +1,20 @@
 """Derived indexes: from stored vectors to FAISS files, inside a folder that is being built or stands already."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from searchapp.errors import UsageError
-from searchapp.index.faiss_backend import build_faiss, check_factory
-from searchapp.index.folder import Index
+from searchapp.index.faiss_backend import Cut, check_factory, faiss_version, fill_faiss, needs_training, train_faiss
+from searchapp.index.folder import Index, open_index
 from searchapp.index.kinds import KINDS, Plan, plan_kind
 from searchapp.index.manifest import Derived, FileEntry, write_manifest
+from searchapp.index.steps import Step, Steps
 from searchapp.index.vectors import VectorStore
-from searchapp.layout import replacing_file, sha256_file
+from searchapp.index.work import working_on
+from searchapp.layout import sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,46 @@ def plan_targets(dims: Iterable[int], kinds: Iterable[str], *, rows: int, width:
     return tuple(targets.values())
 
 
-def build_derived(folder: Path, vectors: VectorStore, target: Target, *, layer_norm: bool) -> tuple[Derived, FileEntry]:
-    """Build one FAISS file in `folder`, in one step, and describe it."""
-    name = f"{target.name}.faiss"
-    with replacing_file(folder / name) as temporary:
-        trained_on = build_faiss(temporary, vectors, target.plan, dim=target.dim, layer_norm=layer_norm)
-    plan = target.plan
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The stored vectors that files are derived from."""
+
+    vectors: VectorStore
+    checksums: tuple[str, ...]
+    """The sha256 of every shard: files derived from other vectors are not theirs."""
+    layer_norm: bool
+
+    def key(self, target: Target) -> str:
+        """Return the sha256 of everything that decides the bytes of a derived file."""
+        parts = [asdict(target), self.checksums, self.layer_norm, faiss_version()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def build_derived(
+    origin: Origin, target: Target, *, files: Steps, trained: Steps, progress: Callable[[str, int, int | None], None]
+) -> tuple[Derived, FileEntry]:
+    """Build one FAISS file and describe it; trained and filled in two steps, so that a stop costs one of them."""
+    name, key, plan = f"{target.name}.faiss", origin.key(target), target.plan
+    rows = len(origin.vectors)
+    cut = Cut(target.dim, origin.layer_norm, lambda done: progress(f"building {target.name}", done, rows))
+    empty: Path | None = None
+    trained_on = 0
+    if needs_training(plan, target.dim):
+        progress(f"training {target.name}", 0, None)
+
+        def train(paths: Sequence[Path]) -> dict[str, int]:
+            done = train_faiss(paths[0], origin.vectors, plan, dim=target.dim, layer_norm=origin.layer_norm)
+            return {"trained_on": done}
+
+        trained_on = trained.finish(Step(target.name, key, (name,)), train).notes["trained_on"]
+        empty = trained.folder / name
+
+    def fill(paths: Sequence[Path]) -> dict[str, int]:
+        progress(f"building {target.name}", 0, rows)
+        fill_faiss(paths[0], origin.vectors, plan, cut=cut, trained=empty)
+        return {}
+
+    entry = files.finish(Step(target.name, key, (name,)), fill).files[name]
     derived = Derived(
         dim=target.dim,
         kind=plan.kind,
@@ -72,26 +110,39 @@ def build_derived(folder: Path, vectors: VectorStore, target: Target, *, layer_n
         nprobe=plan.nprobe,
         rescore=plan.rescore,
     )
-    return derived, describe_file(folder / name)
+    return derived, entry
 
 
-def describe_file(path: Path) -> FileEntry:
-    """Return the size and checksum of a file, for the manifest."""
-    return FileEntry(path.stat().st_size, sha256_file(path))
+def _no_progress(stage: str, done: int, total: int | None, /) -> None:
+    del stage, done, total
 
 
 def derive(index: Index, dims: Iterable[int], kinds: Iterable[str]) -> Index:
     """Add derived indexes to a folder from its stored vectors; no model is needed. Those it holds already stay.
 
-    Each file is committed before the manifest names it, so a stop in between leaves the index as it was. Raises
-    UsageError as `plan_targets` does.
+    Each file is committed before the manifest names it, so a stop in between leaves the index as it was, and what was
+    trained or filled is found again. Raises UsageError as `plan_targets` does, IndexFolderError where somebody else is
+    writing to the folder.
     """
-    manifest = index.manifest
-    targets = plan_targets(dims, kinds, rows=len(index), width=manifest.dim)
-    for target in targets:
-        if any(derived.name == target.name for derived in manifest.derived):
-            continue
-        made, entry = build_derived(index.folder, index.vectors, target, layer_norm=manifest.layer_norm)
-        manifest = replace(manifest, derived=(*manifest.derived, made), files={**manifest.files, made.file: entry})
-        write_manifest(index.folder, manifest)
+    targets = plan_targets(dims, kinds, rows=len(index), width=index.manifest.dim)
+    if {target.name for target in targets} <= {derived.name for derived in index.manifest.derived}:
+        return index
+    with working_on(index.folder) as work:
+        # Whoever held the lock before may have added files.
+        current = open_index(index.folder)
+        manifest = current.manifest
+        checksums = tuple(manifest.files[shard.vectors].sha256 for shard in manifest.shards)
+        origin = Origin(current.vectors, checksums, manifest.layer_norm)
+        for steps in (work.derived, work.trained):
+            steps.verify()
+        for target in targets:
+            if any(derived.name == target.name for derived in manifest.derived):
+                continue
+            made, entry = build_derived(origin, target, files=work.derived, trained=work.trained, progress=_no_progress)
+            (work.derived.folder / made.file).replace(index.folder / made.file)
+            sync(index.folder)
+            manifest = replace(manifest, derived=(*manifest.derived, made), files={**manifest.files, made.file: entry})
+            write_manifest(index.folder, manifest)
+            work.derived.forget(target.name)
+            work.trained.forget(target.name)
     return Index(index.folder, manifest)

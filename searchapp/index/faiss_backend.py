@@ -1,8 +1,8 @@
 """The one door to FAISS: build, save, open and search one derived index. Inner product everywhere, asserted."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -50,28 +50,63 @@ def check_factory(plan: Plan, dim: int, *, rows: int) -> None:
         raise _refusal(plan, dim, _reason(error)) from None
 
 
-def build_faiss(path: Path, vectors: VectorStore, plan: Plan, *, dim: int, layer_norm: bool = False) -> int:
-    """Build the index of a plan over the stored vectors and write it to `path`; return the rows it trained on.
+def needs_training(plan: Plan, dim: int) -> bool:
+    """Tell whether an index of this plan learns from a sample before vectors are added."""
+    return not _make(plan, dim).is_trained
 
-    The sample it trains on is drawn once, seeded, from the whole store; a flat index is streamed to the file, so
-    that no more than a block is held.
+
+def train_faiss(path: Path, vectors: VectorStore, plan: Plan, *, dim: int, layer_norm: bool = False) -> int:
+    """Train an empty index on a sample and write it to `path`; return the rows it trained on.
+
+    The sample is drawn once, seeded, from the whole store; FAISS's k-means is seeded too, so the same vectors and
+    number of threads give the same bytes.
     """
     index = _make(plan, dim)
-    trained_on = 0
-    if not index.is_trained:
-        rows = _sample(len(vectors), plan.train_rows)
-        index.train(unit(vectors.take(rows), dim, layer_norm=layer_norm))
-        trained_on = len(rows)
-    blocks = _unit_blocks(vectors, dim, layer_norm)
+    rows = _sample(len(vectors), plan.train_rows)
+    index.train(unit(vectors.take(rows), dim, layer_norm=layer_norm))
+    _write(index, path)
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How stored vectors become those of an index, and who is told how many were added so far."""
+
+    dim: int
+    layer_norm: bool = False
+    progress: Callable[[int], None] | None = None
+
+
+def fill_faiss(path: Path, vectors: VectorStore, plan: Plan, *, cut: Cut, trained: Path | None = None) -> None:
+    """Add all stored vectors to an empty index, read from `trained` or made new, and write it to `path`.
+
+    A flat index is streamed to the file, so that no more than a block is held.
+    """
+    blocks = _told(_unit_blocks(vectors, cut.dim, cut.layer_norm), cut.progress)
     if plan.factory == "Flat":
-        _write_flat(path, blocks, rows=len(vectors), dim=dim)
+        _write_flat(path, blocks, rows=len(vectors), dim=cut.dim)
     else:
-        faiss = _faiss()
+        index = _make(plan, cut.dim) if trained is None else _faiss().read_index(str(trained))
         for block in blocks:
             index.add(block)
-        faiss.write_index(index, str(path))
-    FaissIndex(path).expect(rows=len(vectors), dim=dim)
-    return trained_on
+        _write(index, path)
+    FaissIndex(path).expect(rows=len(vectors), dim=cut.dim)
+
+
+def _told(blocks: Iterator[Vectors], progress: Callable[[int], None] | None) -> Iterator[Vectors]:
+    done = 0
+    for block in blocks:
+        yield block
+        done += len(block)
+        if progress is not None:
+            progress(done)
+
+
+def _write(index: "RawIndex", path: Path) -> None:
+    """Write an index through Python's own file, which says why it can't; FAISS's may lose the end of one silently."""
+    faiss = _faiss()
+    with path.open("wb") as handle:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(handle.write))
 
 
 class FaissIndex:
@@ -138,6 +173,12 @@ def count_threads() -> int:
     """Return how many threads FAISS searches with."""
     threads: int = _faiss().omp_get_max_threads()
     return threads
+
+
+def faiss_version() -> str:
+    """Return the version of FAISS: another one may train and write otherwise."""
+    version: str = _faiss().__version__
+    return version
 
 
 def _faiss() -> ModuleType:

@@ -1,14 +1,17 @@
 """Index folders made straight from vectors, for tests that need no encoder."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from searchapp.build import silent
 from searchapp.index import Index, Manifest, open_index
-from searchapp.index.derive import build_derived, describe_file, plan_targets
+from searchapp.index.derive import Origin, build_derived, plan_targets
 from searchapp.index.documents import write_documents
 from searchapp.index.manifest import CANARY_FILE, CORPUS_NAMES, COUNTED, ENCODER_NAMES, Shard, write_manifest
+from searchapp.index.steps import Steps, describe_file
 from searchapp.index.vectors import Vectors, VectorStore, write_shard
 from searchapp.records import Document
 
@@ -55,9 +58,12 @@ def make_index(
     files[CANARY_FILE] = describe_file(folder / CANARY_FILE)
     store = VectorStore([folder / shard.vectors for shard in shards], vectors.shape[1])
     derived = []
-    for target in plan_targets(dims, kinds, rows=len(vectors), width=vectors.shape[1]):
-        made, files[made.file] = build_derived(folder, store, target, layer_norm=layer_norm)
-        derived.append(made)
+    origin = Origin(store, (), layer_norm)
+    with tempfile.TemporaryDirectory() as aside:
+        steps, trained = Steps(Path(aside) / "receipts", folder), Steps(Path(aside), Path(aside))
+        for target in plan_targets(dims, kinds, rows=len(vectors), width=vectors.shape[1]):
+            made, files[made.file] = build_derived(origin, target, files=steps, trained=trained, progress=silent)
+            derived.append(made)
     manifest = Manifest(
         encoder={**dict.fromkeys(ENCODER_NAMES, "none"), "prompts": {"query": "", "document": ""}},
         corpus=dict.fromkeys(CORPUS_NAMES, "random"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from searchapp.errors import BadVectorsError, IndexFolderError, UsageError
-from searchapp.index.faiss_backend import FaissIndex, build_faiss, check_factory
+from searchapp.index.faiss_backend import Cut, FaissIndex, check_factory, fill_faiss
 from searchapp.index.kinds import Plan
 from searchapp.index.vectors import VectorStore, unit, write_shard
 from tests.index.folders import random_vectors
@@ -16,7 +16,7 @@ from tests.index.folders import random_vectors
 def test_a_streamed_flat_file_is_byte_for_byte_what_faiss_writes(tmp_path: Path) -> None:
     vectors = random_vectors(1_000)
     write_shard(tmp_path / "v.npy", iter([vectors]), rows=1_000, dim=32)
-    build_faiss(tmp_path / "streamed", VectorStore([tmp_path / "v.npy"], 32), Plan("flat", "flat", "Flat"), dim=20)
+    fill_faiss(tmp_path / "streamed", VectorStore([tmp_path / "v.npy"], 32), Plan("flat", "flat", "Flat"), cut=Cut(20))
     index = faiss.IndexFlatIP(20)
     index.add(unit(vectors, 20))
     faiss.write_index(index, str(tmp_path / "whole"))
@@ -70,8 +70,8 @@ def test_a_vector_with_nothing_left_after_the_cut_is_refused(tmp_path: Path) -> 
     write_shard(tmp_path / "v.npy", iter([vectors]), rows=30, dim=32)
     store = VectorStore([tmp_path / "v.npy"], 32)
     with pytest.raises(BadVectorsError, match="row 17 is zero in its first 4 dims"):
-        build_faiss(tmp_path / "cut", store, Plan("flat", "flat", "Flat"), dim=4)
-    build_faiss(tmp_path / "kept", store, Plan("flat", "flat", "Flat"), dim=5)
+        fill_faiss(tmp_path / "cut", store, Plan("flat", "flat", "Flat"), cut=Cut(4))
+    fill_faiss(tmp_path / "kept", store, Plan("flat", "flat", "Flat"), cut=Cut(5))
 
 
 def test_counts_are_compared(tmp_path: Path) -> None:
