@@ -19,7 +19,7 @@ from searchapp.corpus import write_run
 from searchapp.metrics import ESCI, Judging, evaluate
 from searchapp.metrics.comparison import compare_paired
 from searchapp.records import Hit
-from tests.bench.test_compare import FAIR, GOOD, POOR, QRELS, QUERIES, make_cell, make_report, one_cell
+from tests.bench.comparisons import FAIR, GOOD, POOR, QRELS, QUERIES, make_cell, make_report, one_cell
 
 app = typer.Typer()
 app.command()(compare)
