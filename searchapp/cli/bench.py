@@ -194,16 +194,23 @@ def bench(
     options.one_of("--run-order", run_order, options.ORDERS)
     options.one_of("--runtime", runtime, RUNTIME_NAMES)
     prompts = {"--query-prompt": query_prompt, "--document-prompt": document_prompt}
-    if index is not None:
-        made = {"--text": text, "--id": id_column, "--revision": revision, "--models": models}
-        options.refuse("--index, which was made with its own", {**made, **prompts})
-    if out is None:
-        options.refuse("no --out, where pictures would lie", {"--png": png})
-    if no_cache:
-        options.refuse("--no-cache", {"--cache": cache})
     names = _models(model, models)
-    if len(names) > 1:
-        options.refuse("several --models, which have prompts of their own", {**prompts, "--revision": revision})
+    made = {"--text": text, "--id": id_column, "--revision": revision, "--models": models, **prompts}
+    of_a_model = (index, names, dims, kinds, nprobe, rescore)
+    apart: list[tuple[bool, str, dict[str, object]]] = [
+        (index is not None, "--index, which was made with its own", {**made}),
+        (len(names) > 1, "several --models, which have prompts of their own", {**prompts, "--revision": revision}),
+        (
+            bool(run) and not any(of_a_model),
+            "--run alone, for which no model is loaded; name one with --model",
+            {**prompts, "--revision": revision, "--device": device},
+        ),
+        (out is None, "no --out, where pictures would lie", {"--png": png}),
+        (no_cache, "--no-cache", {"--cache": cache}),
+    ]
+    for holds, reason, given in apart:
+        if holds:
+            options.refuse(reason, given)
     if out is not None:
         check_out(out, pictures=png)
     parts = None if (three := _three(corpus, queries, qrels)) is None else DatasetParts(*three)

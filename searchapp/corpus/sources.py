@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import glob
 import os
 import re
 import shutil
@@ -104,11 +105,12 @@ def _folder(folder: Path) -> tuple[Source, ...]:
 
 
 def _glob(pattern: str) -> tuple[Source, ...]:
-    anchor = Path(pattern).anchor
     try:
-        found = sorted(item for item in Path(anchor or ".").glob(pattern[len(anchor) :]) if item.is_file())
-    except (ValueError, NotImplementedError, re.error) as error:
-        raise UsageError(f"{pattern} is no glob ({error}); write it like 'folder/*.jsonl.gz'") from None
+        # Path.glob has no answer but an IndexError to "a*/." and to some others.
+        named = glob.glob(pattern, recursive=True)  # noqa: PTH207
+    except ValueError as error:
+        raise UsageError(f"{pattern!r} is no glob ({error}); write it like 'folder/*.jsonl.gz'") from None
+    found = sorted(item for item in map(Path, named) if item.is_file())
     if not found:
         raise InputError(f"{pattern} names no file; write the glob like 'folder/*.jsonl.gz', in quotes")
     return tuple(Source(item, str(item)) for item in found)

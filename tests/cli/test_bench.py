@@ -123,6 +123,11 @@ def test_a_run_has_a_name_that_a_file_can_have(
     assert not (tmp_path / "out").exists()
 
 
+def test_runs_alone_take_no_prompt(beir_folder: Path) -> None:
+    done = call("bench", beir_folder, "--run", "x=theirs.trec", "--query-prompt", "find: ", code=2)
+    assert "--query-prompt doesn't go with --run alone, for which no model is loaded" in done.stderr
+
+
 def test_triplets_take_no_option_that_means_nothing_to_them(tmp_path: Path) -> None:
     (tmp_path / "three.jsonl").write_text('{"anchor": "a", "positive": "b", "negative": "c"}\n', encoding="utf-8")
     for option in (["--kinds", "sq8"], ["--protocol", "judged-pool"], ["--measures", "nDCG@10"], ["--slices", "x"]):

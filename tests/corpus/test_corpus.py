@@ -101,6 +101,12 @@ def test_a_relative_glob_works(write, tmp_path: Path) -> None:
         open_corpus("**x/[")
 
 
+@pytest.mark.parametrize("pattern", ["[?]*/.", "?/../.", "*/..", "**x/[", "*\0", "[!]", "***"])
+def test_an_ugly_glob_is_told_in_one_line(tmp_path: Path, pattern: str) -> None:
+    with contextlib.chdir(tmp_path), pytest.raises((UsageError, InputError), match=r"write (it|the glob) like"):
+        open_corpus(pattern)
+
+
 def test_mixed_formats_in_a_folder_are_refused_and_can_be_forced(write, tmp_path: Path) -> None:
     write("a.jsonl", jsonl(ROWS[:1]))
     write("b.csv", delimited(ROWS[1:2], ","))
