@@ -38,7 +38,15 @@ Model = Annotated[
     typer.Option("--model", "-m", help="Hub name, folder, or minilm (the default).", rich_help_panel=MODEL),
 ]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision on the hub.", rich_help_panel=MODEL)]
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1.", rich_help_panel=MODEL)]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="cpu, cuda, cuda:1, mps; several as cuda:0,cuda:1 or cuda:all.",
+        show_default="cuda if there, else cpu",
+        rich_help_panel=MODEL,
+    ),
+]
 DType = Annotated[str, typer.Option("--dtype", help="auto, float32, float16, bfloat16.", rich_help_panel=MODEL)]
 Runtime = Annotated[
     str, typer.Option("--runtime", help="auto, static (no torch needed), torch.", rich_help_panel=MODEL)

@@ -1,14 +1,18 @@
 """Which texts go through the model together."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from searchapp.errors import UsageError
 
+Rows: TypeAlias = npt.NDArray[np.intp]
+"""Positions of texts in a call."""
 
-def plan_batches(lengths: Sequence[int], budget: int) -> list[npt.NDArray[np.intp]]:
+
+def plan_batches(lengths: Sequence[int], budget: int) -> list[Rows]:
     """Group texts of like length so that every batch, padded to its longest, holds at most `budget` tokens.
 
     `lengths` are tokens per text. Returns the positions of each batch, longest texts first, so that what needs most
@@ -22,7 +26,7 @@ def plan_batches(lengths: Sequence[int], budget: int) -> list[npt.NDArray[np.int
     if budget < 1:
         raise UsageError(f"a token budget of {budget} holds no text; give 1 or more")
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
-    batches: list[npt.NDArray[np.intp]] = []
+    batches: list[Rows] = []
     start = 0
     while start < len(order):
         width = max(1, lengths[order[start]])

@@ -10,7 +10,10 @@ class EncoderOptions:
     revision: str | None = None
     """A branch, tag or commit of a hub model."""
     device: str | None = None
-    """`cpu`, `cuda` or `cuda:N`; None takes a GPU where there is one."""
+    """`cpu`, `cuda`, `cuda:N` or `mps`; several, such as `cuda:0,cuda:1`, or `cuda:all`, get a process each.
+
+    None takes CUDA where there is some, else the CPU.
+    """
     dtype: str = "auto"
     """`auto`, `float32`, `float16` or `bfloat16`; auto is float32 on the CPU and a half type on a GPU that has one."""
     trust_remote_code: bool = False
