@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from searchapp.cli.stop import HOW_TO_GO_ON, INTERRUPTED, stop
 from searchapp.errors import SearchappError, UsageError
 
 Parameters = ParamSpec("Parameters")
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+FAILED, MISUSED = 1, 2
 UNBOUNDED = 200
 """Columns of a table that goes to a file or another program; a table is cut to them."""
 
@@ -41,10 +42,8 @@ def guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
             place = error.filename or "the file system"
             _fail(f"{place}: {error.strerror or error}", FAILED)
         except KeyboardInterrupt:
-            _fail(
-                "interrupted; what was finished is kept, so type the same call again to go on",
-                INTERRUPTED,
-            )
+            stop.said()
+            _fail(HOW_TO_GO_ON, INTERRUPTED)
 
     return run
 

@@ -1,7 +1,5 @@
 """The `searchapp` command. Importing it costs typer and nothing else: each command imports what it runs."""
 
-import signal
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -11,6 +9,7 @@ from searchapp.cli.bench import app as bench
 from searchapp.cli.index import index
 from searchapp.cli.info import info
 from searchapp.cli.query import query
+from searchapp.cli.stop import stop
 
 app = typer.Typer(
     name="searchapp",
@@ -43,9 +42,9 @@ def _options(
 
 def main() -> None:
     """Run the command line; being told to stop is the same as Ctrl-C, so that nothing is left behind."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    app()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    stop.listen()
+    try:
+        app()
+    finally:
+        if stop.told:
+            stop.leave()
