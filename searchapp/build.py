@@ -12,7 +12,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,10 +20,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from searchapp import __version__
+from searchapp.carried import NOTHING, Carried, plan_carried, write_carried
 from searchapp.corpus import Corpus, CorpusSurvey
 from searchapp.encoders import CANARIES, Encoder, check_encoder
 from searchapp.engine import Engine, LocalEngine
-from searchapp.errors import InputError
+from searchapp.errors import InputError, ModelError
 from searchapp.index import Index, Manifest, open_index
 from searchapp.index.derive import Origin, Target, build_derived, plan_targets
 from searchapp.index.manifest import CANARY_FILE, Derived, FileEntry, Shard, write_manifest
@@ -66,6 +67,8 @@ class BuildOptions:
     restart: bool = False
     """Throw away what a stopped call has left, instead of going on with it."""
     shard_documents: int = SHARD_DOCUMENTS
+    query_encoder: bool = True
+    """Store the query encoder in the index, so that a query needs neither the model nor what it runs in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class BuildPlan:
     encoder: Encoder
     options: BuildOptions
     targets: tuple[Target, ...]
+    carried: Carried = NOTHING
 
 
 def plan_build(corpus: Corpus, survey: CorpusSurvey, *, encoder: Encoder, options: BuildOptions) -> BuildPlan:
@@ -88,7 +92,7 @@ def plan_build(corpus: Corpus, survey: CorpusSurvey, *, encoder: Encoder, option
     dims = options.dims or (encoder.card.dim,)
     targets = plan_targets(dims, options.kinds, rows=survey.count, width=encoder.card.dim)
     check_encoder(encoder)
-    return BuildPlan(corpus, survey, encoder, options, targets)
+    return BuildPlan(corpus, survey, encoder, options, targets, plan_carried(encoder, wanted=options.query_encoder))
 
 
 def build_index(
@@ -143,12 +147,32 @@ def write_index(
         check_free(out, overwrite=plan.options.overwrite)
         if work.begin(contract, restart=plan.options.restart):
             _take_stock(work, plan, progress, note)
+        carried = _carry(work, plan, progress, note)
         manifest = _write(work, plan, engine or LocalEngine(), progress)
+        if carried:
+            files = {**manifest.files, **carried}
+            manifest = dataclasses.replace(manifest, files=files, query_encoder=plan.carried.runtime)
         progress("putting in place", 0, None)
         work.keep_only(set(manifest.files))
         write_manifest(work.folder, manifest)
         work.place(call, overwrite=plan.options.overwrite)
     return open_index(out)
+
+
+def _carry(
+    work: WorkFolder, plan: BuildPlan, progress: Progress, note: Callable[[str], None]
+) -> Mapping[str, FileEntry]:
+    """Write the query encoder down; where that can't be, say why and go on without."""
+    export, reason = plan.carried.export, plan.carried.reason
+    if export is not None:
+        progress("writing the query encoder", 0, None)
+        try:
+            return write_carried(work.steps, plan.encoder, export)
+        except ModelError as error:
+            reason = str(error)
+    if reason:
+        note(f"the index will carry no query encoder, so queries will load the model: {reason}")
+    return {}
 
 
 def _write(work: WorkFolder, plan: BuildPlan, engine: Engine, progress: Progress) -> Manifest:
@@ -213,7 +237,8 @@ def _contract(plan: BuildPlan) -> dict[str, Any]:
 def _call(contract: dict[str, Any], plan: BuildPlan) -> str:
     """Return the sha256 of all that this call asks for."""
     targets = [dataclasses.asdict(target) for target in plan.targets]
-    text = json.dumps([contract, targets, plan.options.layer_norm], ensure_ascii=False)
+    asked = [contract, targets, plan.options.layer_norm, plan.carried.runtime]
+    text = json.dumps(asked, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

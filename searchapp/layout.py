@@ -18,6 +18,9 @@ from searchapp.errors import IndexFolderError
 MANIFEST = "manifest.json"
 """Written last; without it a folder is not an index."""
 
+ENCODER = "encoder"
+"""Where in an index its query encoder lies, if it carries one."""
+
 PARTIAL, RETIRED = ".partial", ".old"
 """Endings of a folder that is being made, and of one that is being replaced."""
 

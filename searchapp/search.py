@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from searchapp.encoders import Encoder, EncoderOptions, load_encoder
-from searchapp.errors import BadVectorsError, ContractError, ModelError
+from searchapp.encoders.exported import open_exported
+from searchapp.errors import BadVectorsError, ContractError, MissingExtraError, ModelError
 from searchapp.index import NO_ROW, Index, Ranking, Setting, open_index
 from searchapp.records import Hit
 
@@ -63,13 +64,43 @@ class Searcher:
 def open_searcher(
     folder: str | Path, *, options: EncoderOptions = EncoderOptions(), model: str | None = None
 ) -> Searcher:
-    """Open an index and load the encoder its contract names.
+    """Open an index with the query encoder it carries, or with the one its contract names.
 
     `model` says where that model lies now, if not where it was; `options` may choose the device. Prompts are those of
-    the contract. Raises as `open_index`, `load_encoder` and `Searcher` do.
+    the contract. Raises as `open_index`, `load_query_encoder` and `Searcher` do.
     """
     index = open_index(folder)
-    return Searcher(index, load_contract_encoder(index, options=options, model=model))
+    return Searcher(index, load_query_encoder(index, options=options, model=model))
+
+
+def load_query_encoder(
+    index: Index, *, options: EncoderOptions = EncoderOptions(), model: str | None = None
+) -> Encoder:
+    """Open the encoder an index carries; load the model where it carries none, or something else is asked for.
+
+    Raises ModelError where what it carries is damaged, MissingExtraError where neither that nor the model can run here,
+    and as `load_encoder` does.
+    """
+    folder = index.encoder_folder
+    if folder is None or not _suits(index, options, model):
+        return load_contract_encoder(index, options=options, model=model)
+    try:
+        return open_exported(folder)
+    except MissingExtraError as missing:
+        try:
+            return load_contract_encoder(index, options=options)
+        except (ModelError, MissingExtraError) as error:
+            raise MissingExtraError(f"{missing}; the model itself can't be had instead: {error}") from error
+
+
+def _suits(index: Index, options: EncoderOptions, model: str | None) -> bool:
+    """Tell whether what an index carries, float32 on the CPU, is what is asked for."""
+    return (
+        model is None
+        and options.device in (None, "cpu")
+        and options.dtype in ("auto", "float32")
+        and options.runtime in ("auto", index.manifest.query_encoder)
+    )
 
 
 def load_contract_encoder(

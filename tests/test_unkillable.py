@@ -16,7 +16,7 @@ from tests.fakes import HashEncoder, StoppingEncoder
 from tests.kills import MOMENTS
 from tests.test_build import folder_bytes, write_corpus
 
-SMALL = BuildOptions(shard_documents=100)
+SMALL = BuildOptions(shard_documents=100, query_encoder=False)
 
 
 def test_killed_at_fifty_moments_and_typed_again_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def embedded(
         if searcher is None:
             shutil.rmtree(folder, ignore_errors=True)
             began = time.perf_counter()
-            full = BuildOptions(dims=(encoder.card.dim,), kinds=("flat",), overwrite=True)
+            full = BuildOptions(dims=(encoder.card.dim,), kinds=("flat",), overwrite=True, query_encoder=False)
             built = build_index(corpus, folder, encoder=encoder, options=full, progress=progress)
             seconds = time.perf_counter() - began
             cache.note_built(key, EMBEDDING, seconds)

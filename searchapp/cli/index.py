@@ -39,6 +39,9 @@ def index(
     restart: Annotated[
         bool, typer.Option("--restart", help="Start over instead of going on where a stopped call was.")
     ] = False,
+    no_encoder: Annotated[
+        bool, typer.Option("--no-encoder", help="Leave the query encoder out; a query will load the model.")
+    ] = False,
     text: options.Text = None,
     id_column: options.Id = None,
     store: options.Store = None,
@@ -79,7 +82,7 @@ def index(
         given: dict[str, object] = {"--model": model, "--revision": revision, "--text": text, "--id": id_column}
         given |= {"--store": store, "--locale": locale, "--version": version, "--layer-norm": layer_norm}
         given |= {"--query-prompt": query_prompt, "--document-prompt": document_prompt, "--overwrite": overwrite}
-        given |= {"--restart": restart}
+        given |= {"--restart": restart, "--no-encoder": no_encoder}
         options.refuse("--from, which takes the vectors as they are stored", given)
         _derive(source, dims, kinds, as_json=as_json)
         return
@@ -106,7 +109,14 @@ def index(
             opened,
             survey,
             encoder=encoder,
-            options=BuildOptions(dims=dims, kinds=kinds, layer_norm=layer_norm, overwrite=overwrite, restart=restart),
+            options=BuildOptions(
+                dims=dims,
+                kinds=kinds,
+                layer_norm=layer_norm,
+                overwrite=overwrite,
+                restart=restart,
+                query_encoder=not no_encoder,
+            ),
         )
         note(f"corpus {opened.name}: {survey.count:,} documents, {opened.format}, text {survey.text_template!r}")
         for where, reason in survey.skipped.rows:

@@ -54,6 +54,8 @@ def summary(opened: "Index") -> dict[str, object]:
 
 def describe(opened: "Index") -> Iterator[str]:
     """Yield the manifest in plain lines."""
+    from searchapp.layout import ENCODER
+
     manifest = opened.manifest
     encoder, counts = manifest.encoder, manifest.counts
     size = sum(entry.bytes for entry in manifest.files.values())
@@ -64,6 +66,9 @@ def describe(opened: "Index") -> Iterator[str]:
     prompts = encoder["prompts"]
     if isinstance(prompts, dict):
         yield f"  prompts   query {prompts['query']!r}, document {prompts['document']!r} (from {prompts['source']})"
+    if manifest.query_encoder is not None:
+        stored = sum(entry.bytes for name, entry in manifest.files.items() if name.startswith(f"{ENCODER}/"))
+        yield f"  carries   its query encoder ({manifest.query_encoder}), {stored / 1e6:,.1f} MB"
     for count, what in (
         (
             counts.get("truncated"),

@@ -39,7 +39,7 @@ from searchapp.index import open_index
 from searchapp.layout import BENCH, cache_folder, check_free
 from searchapp.optional import require
 from searchapp.records import Hit
-from searchapp.search import Searcher, load_contract_encoder
+from searchapp.search import Searcher, load_query_encoder
 
 Order = Literal["rank", "score", "trec_eval"]
 
@@ -111,7 +111,7 @@ def _workspaces(
     if job.index is not None:
         index = open_index(job.index)
         name = job.models[0] if job.models else None
-        encoder = load_contract_encoder(index, options=job.encoder, model=name)
+        encoder = load_query_encoder(index, options=job.encoder, model=name)
         yield opened(Searcher(index, encoder), cache=cache)
         return
     if job.runs and not job.models and not asks_for_cells(options):

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from searchapp.encoders.base import Encoder
+from searchapp.encoders.base import Encoder, EncoderCard
+from searchapp.encoders.exported import STATIC, Form
 from searchapp.encoders.folder import ModelFolder
 from searchapp.encoders.options import EncoderOptions
 from searchapp.encoders.static_folder import find_static
-from searchapp.encoders.static_runtime import load_static, takes
+from searchapp.encoders.static_runtime import export_static, load_static, takes
 from searchapp.encoders.torch_runtime import load_torch
-from searchapp.errors import UsageError
+from searchapp.errors import ModelError, UsageError
+from searchapp.optional import require
 
 
 class Load(Protocol):
@@ -22,6 +25,18 @@ class Load(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """How an encoder is written down for queries (searchapp/encoders/exported.py)."""
+
+    form: Form
+    write: Callable[[Encoder, Path], EncoderCard]
+    """Writes the form's files into a folder, the same encoder always the same bytes; returns the card of what opens."""
+    module: str | None = None
+    """The optional library it needs, if any, and the extra that brings it."""
+    extra: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """A way to run models."""
 
@@ -29,11 +44,18 @@ class Runtime:
     suits: Callable[[ModelFolder, EncoderOptions], bool]
     """Whether auto takes it for a model as it is wanted."""
     load: Load
+    export: Export | None = None
+    """None where its encoders can't be written down."""
 
 
 # In the order auto tries them: what starts sooner comes first, what runs everything comes last.
 RUNTIMES: tuple[Runtime, ...] = (
-    Runtime("static", lambda source, options: takes(options) and find_static(source.path) is not None, load_static),
+    Runtime(
+        "static",
+        lambda source, options: takes(options) and find_static(source.path) is not None,
+        load_static,
+        export=Export(STATIC, export_static),
+    ),
     Runtime("torch", lambda _source, _options: True, load_torch),
 )
 
@@ -47,3 +69,17 @@ def choose_runtime(source: ModelFolder, options: EncoderOptions) -> Runtime:
         if options.runtime == runtime.name or (options.runtime == "auto" and runtime.suits(source, options)):
             return runtime
     raise UsageError(f"--runtime is {options.runtime!r}; type one of {', '.join(RUNTIME_NAMES)}")
+
+
+def choose_export(encoder: Encoder) -> Export:
+    """Return how an encoder is written down for queries.
+
+    Raises ModelError where its runtime has no way to, MissingExtraError where the library for it is not installed.
+    """
+    name = encoder.card.runtime
+    export = next((runtime.export for runtime in RUNTIMES if runtime.name == name), None)
+    if export is None:
+        raise ModelError(f"what runs in {name} can't be written down")
+    if export.module is not None:
+        require(export.module, extra=export.extra)
+    return export

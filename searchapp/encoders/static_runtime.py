@@ -1,5 +1,6 @@
 """Encoders that look up a vector per token and take the mean: NumPy and tokenizers, no torch."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from searchapp.encoders.base import EncodeCounts, EncoderCard, Vectors
+from searchapp.encoders.base import EncodeCounts, Encoder, EncoderCard, Vectors
+from searchapp.encoders.exported import STATIC
 from searchapp.encoders.folder import ModelFolder, one_line
 from searchapp.encoders.options import EncoderOptions
-from searchapp.encoders.static_folder import find_static
+from searchapp.encoders.static_folder import StaticFolder, find_static
 from searchapp.encoders.token_table import Ids, TokenTable, open_table
 from searchapp.errors import ModelError, UsageError
 from searchapp.prompts import add_prompt, resolve_prompts
@@ -25,9 +27,12 @@ _TINY = np.float32(1e-12)
 
 
 class StaticEncoder:
-    """A static model as an encoder."""
+    """A static model as an encoder; `files` is where its parts lie."""
 
-    def __init__(self, tokenizer: Tokenizer, table: TokenTable, card: EncoderCard, *, block: int = BLOCK) -> None:
+    def __init__(
+        self, files: StaticFolder, tokenizer: Tokenizer, table: TokenTable, *, card: EncoderCard, block: int = BLOCK
+    ) -> None:
+        self.files = files
         self._tokenizer = tokenizer
         self._table = table
         self._card = card
@@ -123,7 +128,26 @@ def load_static(source: ModelFolder, fingerprint: str, *, options: EncoderOption
     block = BLOCK if options.token_budget is None else options.token_budget
     if block < 1:
         raise UsageError(f"a token budget of {block} holds no text; give 1 or more")
-    return StaticEncoder(tokenizer, table, card, block=block)
+    return StaticEncoder(found, tokenizer, table, card=card, block=block)
+
+
+def export_static(encoder: Encoder, folder: Path) -> EncoderCard:
+    """Copy what a static encoder is made of; the same model gives the same bytes."""
+    if not isinstance(encoder, StaticEncoder):
+        raise ModelError(f"{encoder.card.model} is not loaded as a static model, and can't be written down as one")
+    for name, file in zip(STATIC.files, (encoder.files.tensors, encoder.files.tokenizer), strict=True):
+        shutil.copyfile(file, folder / name)
+    return encoder.card
+
+
+def open_static(folder: Path, card: EncoderCard) -> StaticEncoder:
+    """Open what `export_static` wrote; raises ModelError where it is damaged or is not what the card says."""
+    tensors, tokenizer = (folder / name for name in STATIC.files)
+    table = open_table(tensors)
+    if table.dim != card.dim:
+        raise ModelError(f"{tensors} holds vectors of {table.dim} dims, and {card.dim} were expected")
+    files = StaticFolder(tensors, tokenizer, card.pooling.endswith("normalize"))
+    return StaticEncoder(files, _open_tokenizer(tokenizer), table, card=card)
 
 
 def takes(options: EncoderOptions) -> bool:

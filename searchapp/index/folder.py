@@ -14,7 +14,7 @@ from searchapp.index.faiss_backend import FaissIndex
 from searchapp.index.manifest import CANARY_FILE, Derived, Manifest, read_manifest
 from searchapp.index.ranking import NO_ROW, Ranking, Scores, concatenate, order
 from searchapp.index.vectors import Rows, Vectors, VectorStore, cosine_scores, unit
-from searchapp.layout import sha256_file
+from searchapp.layout import ENCODER, sha256_file
 
 SEARCH_BLOCK = 1024
 """Queries that FAISS gets at a time: a flat search of many is a matrix product, ten times faster than of a few."""
@@ -73,6 +73,11 @@ class Index:
                 "build the index again"
             )
         return stored[0], stored[1]
+
+    @property
+    def encoder_folder(self) -> Path | None:
+        """Return where the query encoder lies; None where the index carries none."""
+        return None if self.manifest.query_encoder is None else self.folder / ENCODER
 
     def choose(self, setting: Setting = Setting()) -> Derived:
         """Return the derived index a setting names; the first that fits, in the order they were built.

@@ -82,6 +82,8 @@ class Manifest:
     versions: Mapping[str, str]
     metric: str = "cosine"
     canary_texts: tuple[str, ...] = field(default=())
+    query_encoder: str | None = None
+    """The runtime that opens the encoder in the folder, if the index carries one."""
 
     @property
     def documents(self) -> int:
@@ -138,6 +140,7 @@ def _parse(body: dict[str, Any]) -> Manifest:
         versions=body["versions"],
         metric=body["metric"],
         canary_texts=tuple(body["canary_texts"]),
+        query_encoder=body.get("query_encoder"),
     )
     _check(manifest)
     for name in manifest.files:
@@ -159,6 +162,8 @@ def _check(manifest: Manifest) -> None:
             raise KeyError(missing[0])
     if manifest.metric != "cosine":
         raise ValueError(f"the metric is {manifest.metric!r}, expected 'cosine'")
+    if not isinstance(manifest.query_encoder, str | None):
+        raise TypeError(f"the query encoder's runtime is {manifest.query_encoder!r}")
     if not all(isinstance(number, int) for number in (manifest.dim, *manifest.counts.values())):
         raise ValueError("a count is no number")
 

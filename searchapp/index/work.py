@@ -151,8 +151,11 @@ class WorkFolder:
 
     def keep_only(self, names: set[str]) -> None:
         """Remove what lies in the index to be and is none of these files: leftovers of other calls and of kills."""
-        for item in self.folder.rglob("*"):
-            if not item.is_dir() and item.relative_to(self.folder).as_posix() not in names:
+        for item in sorted(self.folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+            if item.is_dir():
+                if not any(item.iterdir()):
+                    item.rmdir()
+            elif item.relative_to(self.folder).as_posix() not in names:
                 item.unlink()
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,32 @@ def test_index_query_and_bench_need_no_torch(place: Place, sample_data: Path) ->
     judged = run_bare("bench", sample_data, "--model", place.model, *asked)
     assert judged.returncode == 0, judged.stderr
     assert json.loads(judged.stdout)
+
+
+def test_a_moved_index_is_searched_and_judged_without_its_model(place: Place) -> None:
+    made = run_bare("index", place.corpus, "--model", place.model, "--out", place.root / "made")
+    assert "carries   its query encoder (static), 0." in made.stdout
+    before = run_bare("query", place.root / "made", "red table", "--json", "--model", place.model)
+    shutil.rmtree(place.model)
+    moved = shutil.move(place.root / "made", place.root / "moved")
+    shown = run_bare("query", moved, "red table", "--json")
+    assert (shown.returncode, shown.stdout) == (0, before.stdout)
+    queries, qrels = place.root / "queries.jsonl", place.root / "qrels.tsv"
+    queries.write_text('{"_id": "q1", "text": "leaking tap"}\n', encoding="utf-8")
+    qrels.write_text("query-id\tcorpus-id\tscore\nq1\tk1\t1\n", encoding="utf-8")
+    asked = ("--corpus", place.corpus, "--queries", queries, "--qrels", qrels, "--baselines", "none", "--no-cache")
+    judged = run_bare("bench", *asked, "--index", moved, "--json")
+    assert judged.returncode == 0, judged.stderr
+    assert json.loads(judged.stdout)["cells"][0]["measures"]["RR@10"] == 1.0
+
+
+def test_no_encoder_leaves_it_out(place: Place) -> None:
+    made = run_bare("index", place.corpus, "--model", place.model, "--out", place.root / "made", "--no-encoder")
+    assert made.returncode == 0, made.stderr
+    assert "carries" not in made.stdout + made.stderr
+    assert not (place.root / "made/encoder").exists()
+    refused = run_bare("index", "--from", place.root / "made", "--dim", 8, "--no-encoder")
+    assert (refused.returncode, "--no-encoder doesn't go with --from" in refused.stderr) == (2, True)
 
 
 def test_the_runtime_may_be_chosen_and_is_in_the_contract(place: Place) -> None:
