@@ -28,7 +28,7 @@ from searchapp.errors import InputError, ModelError
 from searchapp.index import Index, Manifest, open_index
 from searchapp.index.derive import Origin, Target, build_derived, plan_targets
 from searchapp.index.manifest import CANARY_FILE, Derived, FileEntry, Shard, write_manifest
-from searchapp.index.steps import Step
+from searchapp.index.steps import Step, writing_in
 from searchapp.index.vectors import VectorStore
 from searchapp.index.work import WorkFolder, check_target, working_on
 from searchapp.layout import check_free
@@ -153,8 +153,9 @@ def write_index(
             files = {**manifest.files, **carried}
             manifest = dataclasses.replace(manifest, files=files, query_encoder=plan.carried.runtime)
         progress("putting in place", 0, None)
-        work.keep_only(set(manifest.files))
-        write_manifest(work.folder, manifest)
+        with writing_in(work.path):
+            work.keep_only(set(manifest.files))
+            write_manifest(work.folder, manifest)
         work.place(call, overwrite=plan.options.overwrite)
     return open_index(out)
 

@@ -12,6 +12,7 @@ from searchapp.corpus import open_corpus
 from searchapp.errors import ContractError, IndexFolderError
 from searchapp.index.work import working_on
 from tests.conftest import ROOT
+from tests.derive_kills import DERIVED_MOMENTS
 from tests.fakes import HashEncoder, StoppingEncoder
 from tests.kills import MOMENTS
 from tests.test_build import folder_bytes, write_corpus
@@ -30,6 +31,16 @@ def test_killed_at_fifty_moments_and_typed_again_gives_the_same_bytes(tmp_path: 
         result for result in results if not result["same"] or result["codes"][-1] or result["left"] != ["shop"]
     ] == []
     assert sum(result["codes"][0] == -9 for result in results) >= MOMENTS - 5
+
+
+def test_derive_killed_at_twenty_moments_leaves_an_index_and_typed_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "shop.jsonl", 700)
+    (tmp_path / "work").mkdir()
+    command = [sys.executable, "-m", "tests.derive_kills", str(corpus), str(tmp_path / "work"), "7"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [result["codes"] for result in results] == [[-9, 0, 0]] * DERIVED_MOMENTS, done.stderr
+    assert [result for result in results if not result["same"] or result["left"] != ["shop"]] == []
 
 
 def test_a_stopped_build_goes_on_and_says_so(tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ def _derive(folder: Path, dims: tuple[int, ...], kinds: tuple[str, ...], *, as_j
     from searchapp.index import derive, open_index
 
     opened = open_index(folder)
-    made = derive(opened, dims or (opened.manifest.dim,), kinds)
+    with ProgressBar() as progress:
+        made = derive(opened, dims or (opened.manifest.dim,), kinds, progress=progress)
     new = [derived.name for derived in made.manifest.derived if derived not in opened.manifest.derived]
     note(f"added {', '.join(new)}" if new else "nothing to add: the index holds all of it already")
     _report(made, as_json=as_json)

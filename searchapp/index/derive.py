@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from searchapp.errors import UsageError
+from searchapp.errors import IndexFolderError, UsageError
 from searchapp.index.faiss_backend import Cut, check_factory, faiss_version, fill_faiss, needs_training, train_faiss
 from searchapp.index.folder import Index, open_index
 from searchapp.index.kinds import KINDS, Plan, plan_kind
 from searchapp.index.manifest import Derived, FileEntry, write_manifest
-from searchapp.index.steps import Step, Steps
+from searchapp.index.steps import Step, Steps, writing_in
 from searchapp.index.vectors import VectorStore
-from searchapp.index.work import working_on
-from searchapp.layout import sync
+from searchapp.index.work import WorkFolder, work_path, working_on
+from searchapp.layout import MANIFEST, PARTIAL, sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,32 +117,57 @@ def _no_progress(stage: str, done: int, total: int | None, /) -> None:
     del stage, done, total
 
 
-def derive(index: Index, dims: Iterable[int], kinds: Iterable[str]) -> Index:
+def derive(
+    index: Index,
+    dims: Iterable[int],
+    kinds: Iterable[str],
+    *,
+    progress: Callable[[str, int, int | None], None] = _no_progress,
+) -> Index:
     """Add derived indexes to a folder from its stored vectors; no model is needed. Those it holds already stay.
 
     Each file is committed before the manifest names it, so a stop in between leaves the index as it was, and what was
     trained or filled is found again. Raises UsageError as `plan_targets` does, IndexFolderError where somebody else is
-    writing to the folder.
+    writing to the folder, or it can't be written to.
     """
     targets = plan_targets(dims, kinds, rows=len(index), width=index.manifest.dim)
-    if {target.name for target in targets} <= {derived.name for derived in index.manifest.derived}:
+    held = {target.name for target in targets} <= {derived.name for derived in index.manifest.derived}
+    if held and not work_path(index.folder).exists():
         return index
-    with working_on(index.folder) as work:
-        # Whoever held the lock before may have added files.
-        current = open_index(index.folder)
+    try:
+        return _add(index.folder, targets, progress)
+    except IndexFolderError:
+        if held:  # only a stopped call's leftovers were to be removed
+            return index
+        raise
+
+
+def _add(folder: Path, targets: Sequence[Target], progress: Callable[[str, int, int | None], None]) -> Index:
+    with working_on(folder) as work:
+        # Whoever held the lock before may have added files, and been killed while it wrote the manifest.
+        for leftover in folder.glob(f".{MANIFEST}.*{PARTIAL}"):
+            with writing_in(folder):
+                leftover.unlink()
+        current = open_index(folder)
         manifest = current.manifest
         checksums = tuple(manifest.files[shard.vectors].sha256 for shard in manifest.shards)
         origin = Origin(current.vectors, checksums, manifest.layer_norm)
         for steps in (work.derived, work.trained):
-            steps.verify()
+            steps.verify(lambda done, total: progress("checking what is there", done, total))
         for target in targets:
             if any(derived.name == target.name for derived in manifest.derived):
+                _forget(work, target)
                 continue
-            made, entry = build_derived(origin, target, files=work.derived, trained=work.trained, progress=_no_progress)
-            (work.derived.folder / made.file).replace(index.folder / made.file)
-            sync(index.folder)
+            made, entry = build_derived(origin, target, files=work.derived, trained=work.trained, progress=progress)
             manifest = replace(manifest, derived=(*manifest.derived, made), files={**manifest.files, made.file: entry})
-            write_manifest(index.folder, manifest)
-            work.derived.forget(target.name)
-            work.trained.forget(target.name)
-    return Index(index.folder, manifest)
+            with writing_in(folder):
+                (work.derived.folder / made.file).replace(folder / made.file)
+                sync(folder)
+                write_manifest(folder, manifest)
+            _forget(work, target)
+    return Index(folder, manifest)
+
+
+def _forget(work: WorkFolder, target: Target) -> None:
+    for steps in (work.derived, work.trained):
+        steps.forget(target.name)

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,15 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+@contextlib.contextmanager
+def writing_in(place: Path) -> Iterator[None]:
+    """Turn what the system says against writing at `place` into an IndexFolderError that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise IndexFolderError(explain(error, place)) from error
 
 
 def explain(error: OSError, place: Path) -> str:
