@@ -42,9 +42,16 @@ def _open_static(folder: Path, card: EncoderCard) -> Encoder:
     return open_static(folder, card)
 
 
-STATIC = Form("static", ("model.safetensors", "tokenizer.json"), _open_static)
+def _open_bert(folder: Path, card: EncoderCard) -> Encoder:
+    from searchapp.encoders.bert_runtime import open_bert
 
-FORMS: tuple[Form, ...] = (STATIC,)
+    return open_bert(folder, card)
+
+
+STATIC = Form("static", ("model.safetensors", "tokenizer.json"), _open_static)
+BERT = Form("bert", ("model.safetensors", "shape.json", "tokenizer.json"), _open_bert)
+
+FORMS: tuple[Form, ...] = (STATIC, BERT)
 
 
 def write_description(folder: Path, card: EncoderCard) -> None:

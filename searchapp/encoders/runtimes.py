@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from searchapp.encoders.base import Encoder, EncoderCard
-from searchapp.encoders.exported import STATIC, Form
+from searchapp.encoders.bert_runtime import export_bert
+from searchapp.encoders.exported import BERT, STATIC, Form
 from searchapp.encoders.folder import ModelFolder
 from searchapp.encoders.options import EncoderOptions
 from searchapp.encoders.static_folder import find_static
@@ -56,7 +57,7 @@ RUNTIMES: tuple[Runtime, ...] = (
         load_static,
         export=Export(STATIC, export_static),
     ),
-    Runtime("torch", lambda _source, _options: True, load_torch),
+    Runtime("torch", lambda _source, _options: True, load_torch, export=Export(BERT, export_bert)),
 )
 
 RUNTIME_NAMES: tuple[str, ...] = ("auto", *sorted(runtime.name for runtime in RUNTIMES))

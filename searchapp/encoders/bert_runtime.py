@@ -1,0 +1,181 @@
+"""The query encoder of BERT-like models (BERT, RoBERTa, XLM-R): NumPy and tokenizers, weights mapped, no torch.
+
+For queries, which are few and short; documents are embedded faster by what the index was made with.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from searchapp.encoders.base import EncodeCounts, Encoder, EncoderCard, Vectors
+from searchapp.encoders.batching import plan_batches
+from searchapp.encoders.bert_forward import Shape, run_bert
+from searchapp.encoders.bert_weights import BertWeights, open_weights, write_weights
+from searchapp.encoders.exported import BERT
+from searchapp.encoders.folder import find_folder, fingerprint, hash_files, one_line, read_json
+from searchapp.errors import ModelError, UsageError
+from searchapp.prompts import add_prompt
+
+BUDGET = 1024
+"""Tokens of a batch."""
+POOLINGS = ("mean", "cls", "mean+normalize", "cls+normalize")
+TYPES = {"bert": False, "roberta": True, "xlm-roberta": True, "camembert": True}
+"""The model types that are run here, and whether their places are counted from the padding token's number."""
+
+_TINY = np.float32(1e-12)
+_WEIGHTS, _SHAPE, _TOKENIZER = BERT.files
+
+
+class BertEncoder:
+    """A BERT-like model as an encoder."""
+
+    def __init__(self, weights: BertWeights, shape: Shape, tokenizer: Tokenizer, *, card: EncoderCard) -> None:
+        self._weights = weights
+        self._shape = shape
+        self._tokenizer = tokenizer
+        self._card = card
+        self._counts = EncodeCounts()
+        tokenizer.no_padding()
+        if card.max_seq_length is not None:
+            direction = (tokenizer.truncation or {}).get("direction", "right")
+            tokenizer.enable_truncation(card.max_seq_length, direction=direction)
+
+    @property
+    def card(self) -> EncoderCard:
+        """Return what decides the vectors."""
+        return self._card
+
+    @property
+    def counts(self) -> EncodeCounts:
+        """Return what happened to the texts so far."""
+        return self._counts
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Return float32 vectors (n, dim) of the texts with the query prompt; row i belongs to text i."""
+        return self._encode(texts, self._card.prompts.query)
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
+        return self._encode(texts, self._card.prompts.document)
+
+    def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
+        if isinstance(texts, str):
+            raise UsageError("texts is one text; give a list of texts, also for one")
+        vectors = np.empty((len(texts), self._card.dim), dtype=np.float32)
+        prefixed, already = add_prompt(prompt, texts)
+        encodings = self._tokenizer.encode_batch(prefixed)
+        special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        lost = [sum(len(piece) - special for piece in encoding.overflowing) for encoding in encodings]
+        self._counts.texts += len(texts)
+        self._counts.already_prefixed += already
+        self._counts.truncated += sum(tokens > 0 for tokens in lost)
+        self._counts.tokens_lost += sum(lost)
+        for rows in plan_batches([len(encoding) for encoding in encodings], BUDGET):
+            vectors[rows] = self._run([encodings[row].ids for row in rows])
+        return vectors
+
+    def _run(self, batch: Sequence[Sequence[int]]) -> Vectors:
+        """Return float32 (n, dim) of the tokens of some texts."""
+        lengths = np.array([len(ids) for ids in batch])
+        ids = np.zeros((len(batch), max(1, lengths.max())), dtype=np.int64)
+        for row, tokens in enumerate(batch):
+            ids[row, : len(tokens)] = tokens
+        mask = np.arange(ids.shape[1]) < lengths[:, None]
+        if self._shape.padding is not None:
+            ids[~mask] = self._shape.padding
+        if ids.max() >= len(self._weights.words):
+            raise ModelError(
+                f"the tokenizer of {self._card.model} gives token {ids.max()} and the model has vectors for "
+                f"{len(self._weights.words)}; its tokenizer and weights don't belong together"
+            )
+        hidden = run_bert(self._weights, self._shape, ids, mask)
+        if self._card.pooling.startswith("cls"):
+            pooled = hidden[:, 0]
+        else:
+            pooled = np.einsum("ntd,nt->nd", hidden, mask.astype(np.float32))
+            pooled /= np.maximum(lengths, 1)[:, None].astype(np.float32)
+        if self._card.pooling.endswith("normalize"):
+            pooled = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), _TINY)
+        return pooled
+
+
+def export_bert(encoder: Encoder, folder: Path) -> EncoderCard:
+    """Write what queries need of an encoder's model, from the model's own folder; the same always as the same bytes.
+
+    Raises ModelError where the model is of another kind, or the folder is no longer the one that was loaded.
+    """
+    card = encoder.card
+    if card.pooling not in POOLINGS or card.max_seq_length is None:
+        raise ModelError(f"{card.model} is no plain BERT: its vectors are made by {card.pooling}")
+    source = find_folder(card.model, revision=card.revision)
+    if fingerprint(hash_files(source.path)) != card.fingerprint:
+        raise ModelError(f"{source.path} has changed since the model was loaded")
+    place = _transformer(source.path)
+    config, settings = read_json(place / "config.json"), read_json(place / "tokenizer_config.json")
+    shape, layers = _read_config(config, place)
+    if settings.get("truncation_side", "right") != "right" or settings.get("padding_side", "right") != "right":
+        raise ModelError(f"{place} cuts or pads texts on the left")
+    for name in ("model.safetensors", "tokenizer.json"):
+        if not (place / name).is_file():
+            raise ModelError(f"{place} has no {name}")
+    write_weights(folder / _WEIGHTS, place / "model.safetensors", layers)
+    body = {"heads": shape.heads, "epsilon": shape.epsilon, "padding": shape.padding}
+    (folder / _SHAPE).write_text(json.dumps(body) + "\n", encoding="utf-8")
+    shutil.copyfile(place / "tokenizer.json", folder / _TOKENIZER)
+    return replace(card, dtype="float32", runtime=BERT.runtime)
+
+
+def open_bert(folder: Path, card: EncoderCard) -> BertEncoder:
+    """Open what `export_bert` wrote; raises ModelError where it is damaged or is not what the card says."""
+    if card.pooling not in POOLINGS:
+        raise ModelError(f"its pooling is {card.pooling!r}, and one of {', '.join(POOLINGS)} was expected")
+    shape = _read_shape(folder / _SHAPE)
+    weights = open_weights(folder / _WEIGHTS, dim=card.dim, heads=shape.heads)
+    longest = len(weights.places) - (0 if shape.padding is None else shape.padding + 1)
+    if card.max_seq_length is None or card.max_seq_length > longest:
+        raise ModelError(f"it takes texts of {card.max_seq_length} tokens, and has places for {longest}")
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+    except Exception as error:  # the library raises nothing more special
+        raise ModelError(f"{folder / _TOKENIZER} can't be read ({one_line(error)})") from error
+    return BertEncoder(weights, shape, tokenizer, card=card)
+
+
+def _transformer(folder: Path) -> Path:
+    """Return where in a model's folder the transformer lies."""
+    try:
+        first = json.loads((folder / "modules.json").read_text(encoding="utf-8"))[0]
+        kind, place = str(first["type"]), PurePosixPath(first["path"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{folder / 'modules.json'} can't be read as a list of modules ({one_line(error)})") from error
+    if not kind.startswith("sentence_transformers.") or not kind.endswith(".Transformer") or ".." in place.parts:
+        raise ModelError(f"{folder} begins with {kind}, which is no plain transformer")
+    return folder / place
+
+
+def _read_config(config: dict[str, Any], place: Path) -> tuple[Shape, int]:
+    """Return the shape and the number of layers that a model's config declares."""
+    kind = config.get("model_type")
+    plain = config.get("hidden_act") == "gelu" and config.get("position_embedding_type", "absolute") == "absolute"
+    if kind not in TYPES or "auto_map" in config or config.get("is_decoder") or not plain:
+        raise ModelError(f"{place} is a {kind}, and what can be written down is {', '.join(TYPES)} in their plain form")
+    padding = int(config["pad_token_id"]) if TYPES[str(kind)] else None
+    return Shape(int(config["num_attention_heads"]), float(config["layer_norm_eps"]), padding), int(
+        config["num_hidden_layers"]
+    )
+
+
+def _read_shape(path: Path) -> Shape:
+    body = read_json(path)
+    heads, epsilon, padding = (body.get(name) for name in ("heads", "epsilon", "padding"))
+    if type(heads) is not int or heads < 1 or type(epsilon) is not float or not 0 <= epsilon < 1:
+        raise ModelError(f"{path} is damaged: it says {body}")
+    if padding is not None and (type(padding) is not int or padding < 0):
+        raise ModelError(f"{path} is damaged: the padding token is {padding!r}")
+    return Shape(heads, epsilon, padding)
