@@ -15,7 +15,7 @@ from searchapp.corpus import open_corpus
 from searchapp.index import derive, open_index
 from searchapp.index.faiss_backend import faiss_version
 from tests.fakes import HashEncoder
-from tests.kills import FINISHED, WATCHED, Trigger, folder_bytes, forked
+from tests.kills import FINISHED, WATCHED, Trigger, folder_bytes, forked, read_trace
 
 DERIVED_MOMENTS = 20
 DIMS, KINDS = (32, 16), ("flat", "ivf-flat", "sq8")
@@ -38,30 +38,25 @@ def search(folder: Path) -> None:
 
 def main(corpus: Path, place: Path, seed: int) -> None:
     faiss_version()  # imports FAISS, once for all children
-    base, reference, counted = place / "base", place / "reference", place / "counted"
+    base, reference, trace = place / "base", place / "reference", place / "trace"
     options = BuildOptions(shard_documents=150)
     codes = [forked(lambda: build_index(open_corpus(corpus), base, encoder=HashEncoder(), options=options) and None)]
     shutil.copytree(base, reference)
 
-    def count() -> None:
-        trigger = Trigger(None)
-        add(reference, trigger)
-        counted.write_text("\n".join(entry.replace("\n", " ") for entry in trigger.log), encoding="utf-8")
-
-    codes.append(forked(count))
+    codes.append(forked(partial(add, reference, Trigger(None, trace))))
     if codes != [FINISHED, FINISHED]:
         raise SystemExit("the uninterrupted calls failed")
-    log = counted.read_text(encoding="utf-8").splitlines()
+    log = read_trace(trace)
     expected = folder_bytes(reference)
     rng = random.Random(seed)
     for moment in range(DERIVED_MOMENTS):
         out = place / f"m{moment}" / "shop"
         shutil.copytree(base, out)
         at = 1 + (len(log) - 1) * moment // DERIVED_MOMENTS + rng.randrange(max(1, len(log) // DERIVED_MOMENTS))
-        killed = forked(partial(add, out, Trigger(at)))
-        codes = [killed, forked(partial(search, out)), forked(partial(add, out, Trigger(None)))]
+        killed = forked(partial(add, out, Trigger(at, trace)))
+        codes = [killed, forked(partial(search, out)), forked(partial(add, out, Trigger(None, trace)))]
         left = sorted(item.name for item in out.parent.iterdir())
-        result = {"moment": log[at - 1], "codes": codes, "same": folder_bytes(out) == expected, "left": left}
+        result = {"moment": log[at - 1][1], "codes": codes, "same": folder_bytes(out) == expected, "left": left}
         sys.stdout.write(json.dumps(result) + "\n")
 
 

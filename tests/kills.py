@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from ast import literal_eval
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,19 +31,55 @@ WATCHED = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncat
 """What the interpreter announces before it touches the disk; between two commits there is always one of these."""
 
 
-class Trigger:
-    """Counts what happens and kills its own process at a given count; without one, only counts."""
+AIMED = ("tokenising", "encoding", "writing", "training", "adding", "manifest")
+"""Stages that every second moment is aimed at, in turn; the others are spread evenly over everything."""
 
-    def __init__(self, at: int | None) -> None:
+
+def stage_of(entry: str) -> str:
+    """Return what a process is at after it has announced this."""
+    if entry in ("tokenising", "encoding"):
+        return entry
+    for stage, marks in (
+        ("training", ("progress training",)),
+        ("adding", ("progress building",)),
+        ("manifest", ("manifest.json", "placed.json")),
+        ("writing", ("vectors/", "documents/", "receipts/", ".faiss")),
+    ):
+        if any(mark in entry for mark in marks):
+            return stage
+    return "between"
+
+
+class Trigger:
+    """Writes down what happens, and kills its own process at a given count, or so many seconds after it."""
+
+    def __init__(self, at: int | None, trace: Path, *, delay: float = 0) -> None:
         self.count = 0
-        self.log: list[str] = []
         self._at = at
+        self._delay = delay
+        self._began = time.perf_counter()
+        self._trace = trace
+        self._log: int | None = None
 
     def __call__(self, what: str) -> None:
+        if self._log is None:
+            self._log = -1  # opening it is announced too
+            self._log = os.open(self._trace, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        elif self._log < 0:
+            return
         self.count += 1
-        self.log.append(what)
+        os.write(self._log, f"{time.perf_counter() - self._began:.6f} {what!r}\n".encode())
         if self.count == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            if self._delay:
+                threading.Timer(self._delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def read_trace(trace: Path) -> list[tuple[float, str]]:
+    """Return what a trigger has written down: seconds since it was made, and what was announced."""
+    lines = (line.split(" ", 1) for line in trace.read_text(encoding="utf-8").splitlines())
+    return [(float(seconds), literal_eval(what)) for seconds, what in lines]
 
 
 class WatchedEncoder(CuttingEncoder):
@@ -63,11 +100,9 @@ class WatchedEncoder(CuttingEncoder):
         return np.concatenate([first, super().encode_documents(texts[half:])])
 
 
-def build(corpus: Path, out: Path, *, trigger: Trigger, timer: float | None = None) -> None:
+def build(corpus: Path, out: Path, *, trigger: Trigger) -> None:
     """Build once in this process, which may not live to see the end."""
     sys.addaudithook(lambda event, args: trigger(f"{event} {args[:2]}") if event in WATCHED else None)
-    if timer is not None:
-        threading.Timer(timer, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
     build_index(
         open_corpus(corpus),
         out,
@@ -98,41 +133,41 @@ def folder_bytes(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def aim(log: Sequence[tuple[float, str]], moment: int, rng: random.Random) -> tuple[int, float]:
+    """Choose when to kill: at which entry of the log, counted from 1, and how many seconds after it."""
+    if moment % 2 == 0:
+        return 1 + (len(log) - 1) * moment // MOMENTS + rng.randrange(max(1, len(log) // MOMENTS)), 0
+    wanted = AIMED[moment // 2 % len(AIMED)]
+    at = rng.choice([number for number, (_, entry) in enumerate(log, 1) if stage_of(entry) == wanted])
+    if wanted != "training" or moment // 2 // len(AIMED) % 2:
+        return at, 0
+    # Nothing is announced while FAISS trains, so a thread kills amid it.
+    return at, rng.uniform(0.05, 0.3) * (log[at][0] - log[at - 1][0])
+
+
 def main(corpus: Path, place: Path, seed: int) -> None:
     faiss_version()  # imports FAISS, once for all children
-    counted = place / "counted"
-
-    def count() -> None:
-        trigger = Trigger(None)
-        build(corpus, place / "reference", trigger=trigger)
-        counted.write_text("\n".join(entry.replace("\n", " ") for entry in trigger.log), encoding="utf-8")
-
-    began = time.perf_counter()
-    if forked(count) != FINISHED:
+    traces = place / "traces"
+    traces.mkdir()
+    if forked(partial(build, corpus, place / "reference", trigger=Trigger(None, traces / "whole"))) != FINISHED:
         raise SystemExit("the uninterrupted build failed")
-    took = time.perf_counter() - began
-    log = counted.read_text(encoding="utf-8").splitlines()
+    log = read_trace(traces / "whole")
     reference = folder_bytes(place / "reference")
     rng = random.Random(seed)
     for moment in range(MOMENTS):
-        out = place / f"m{moment}" / "shop"
+        out, trace = place / f"m{moment}" / "shop", traces / f"{moment}"
         if moment % 3 == 1:
             build_over(out)
-        at = 1 + (len(log) - 1) * moment // MOMENTS + rng.randrange(max(1, len(log) // MOMENTS))
-        timer = rng.uniform(0, took) if moment % 5 == 4 else None
-        trigger = Trigger(None if timer is not None else at)
-        codes = [forked(partial(build, corpus, out, trigger=trigger, timer=timer))]
+        at, delay = aim(log, moment, rng)
+        codes = [forked(partial(build, corpus, out, trigger=Trigger(at, trace, delay=delay)))]
+        last = read_trace(trace)[-1][1]
         if moment % 4 == 3:  # and once more while it goes on
-            again = Trigger(rng.randrange(1, len(log)))
+            again = Trigger(rng.randrange(1, len(log)), traces / "again")
             codes.append(forked(partial(build, corpus, out, trigger=again)))
-        codes.append(forked(partial(build, corpus, out, trigger=Trigger(None))))
+        codes.append(forked(partial(build, corpus, out, trigger=Trigger(None, traces / "last"))))
         left = sorted(item.name for item in out.parent.iterdir())
-        result = {
-            "moment": log[at - 1] if timer is None else f"{timer:.3f} s of {took:.3f} s",
-            "codes": codes,
-            "same": folder_bytes(out) == reference,
-            "left": left,
-        }
+        same = folder_bytes(out) == reference
+        result = {"stage": stage_of(last), "last": last, "codes": codes, "same": same, "left": left}
         sys.stdout.write(json.dumps(result) + "\n")
 
 
