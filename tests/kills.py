@@ -53,8 +53,9 @@ def stage_of(entry: str) -> str:
 class Trigger:
     """Writes down what happens, and kills its own process at a given count, or so many seconds after it."""
 
-    def __init__(self, at: int | None, trace: Path, *, delay: float = 0) -> None:
+    def __init__(self, at: int | None, trace: Path, *, stage: str | None = None, delay: float = 0) -> None:
         self.count = 0
+        self._stage = stage
         self._at = at
         self._delay = delay
         self._began = time.perf_counter()
@@ -67,9 +68,9 @@ class Trigger:
             self._log = os.open(self._trace, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         elif self._log < 0:
             return
-        self.count += 1
+        self.count += self._stage in (None, stage_of(what))
         os.write(self._log, f"{time.perf_counter() - self._began:.6f} {what!r}\n".encode())
-        if self.count == self._at:
+        if self.count == self._at and self._stage in (None, stage_of(what)):
             if self._delay:
                 threading.Timer(self._delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
             else:
@@ -133,16 +134,17 @@ def folder_bytes(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def aim(log: Sequence[tuple[float, str]], moment: int, rng: random.Random) -> tuple[int, float]:
-    """Choose when to kill: at which entry of the log, counted from 1, and how many seconds after it."""
+def aim(log: Sequence[tuple[float, str]], moment: int, rng: random.Random) -> tuple[int, str | None, float]:
+    """Choose when to kill: at which entry of all or of a stage, counted from 1, and how many seconds after it."""
     if moment % 2 == 0:
-        return 1 + (len(log) - 1) * moment // MOMENTS + rng.randrange(max(1, len(log) // MOMENTS)), 0
+        return 1 + (len(log) - 1) * moment // MOMENTS + rng.randrange(max(1, len(log) // MOMENTS)), None, 0
     wanted = AIMED[moment // 2 % len(AIMED)]
-    at = rng.choice([number for number, (_, entry) in enumerate(log, 1) if stage_of(entry) == wanted])
+    places = [number for number, (_, entry) in enumerate(log) if stage_of(entry) == wanted]
+    at = rng.randrange(len(places))
     if wanted != "training" or moment // 2 // len(AIMED) % 2:
-        return at, 0
+        return at + 1, wanted, 0
     # Nothing is announced while FAISS trains, so a thread kills amid it.
-    return at, rng.uniform(0.05, 0.3) * (log[at][0] - log[at - 1][0])
+    return at + 1, wanted, rng.uniform(0.05, 0.3) * (log[places[at] + 1][0] - log[places[at]][0])
 
 
 def main(corpus: Path, place: Path, seed: int) -> None:
@@ -158,8 +160,8 @@ def main(corpus: Path, place: Path, seed: int) -> None:
         out, trace = place / f"m{moment}" / "shop", traces / f"{moment}"
         if moment % 3 == 1:
             build_over(out)
-        at, delay = aim(log, moment, rng)
-        codes = [forked(partial(build, corpus, out, trigger=Trigger(at, trace, delay=delay)))]
+        at, stage, delay = aim(log, moment, rng)
+        codes = [forked(partial(build, corpus, out, trigger=Trigger(at, trace, stage=stage, delay=delay)))]
         last = read_trace(trace)[-1][1]
         if moment % 4 == 3:  # and once more while it goes on
             again = Trigger(rng.randrange(1, len(log)), traces / "again")
