@@ -3,11 +3,11 @@
 import json
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARIES = ("searchapp", "faiss-cpu", "numpy", "torch", "transformers", "sentence-transformers")
+LIBRARIES = ("searchapp", "faiss-cpu", "numpy", "torch", "transformers", "sentence-transformers", "tokenizers")
 
 
 def data_folder() -> Path:
@@ -24,7 +24,7 @@ def machine() -> dict[str, object]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "processor": _processor(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": {name: found.version for name in LIBRARIES for found in distributions(name=name)},
     }
 
 
