@@ -27,6 +27,7 @@ from searchapp.engine import Engine, LocalEngine
 from searchapp.errors import InputError, ModelError
 from searchapp.index import Index, Manifest, open_index
 from searchapp.index.derive import Origin, Target, build_derived, plan_targets
+from searchapp.index.documents import DocumentStore
 from searchapp.index.manifest import CANARY_FILE, Derived, FileEntry, Shard, write_manifest
 from searchapp.index.steps import Step, writing_in
 from searchapp.index.vectors import VectorStore
@@ -202,7 +203,9 @@ def _write(work: WorkFolder, plan: BuildPlan, engine: Engine, progress: Progress
     for part in written:
         files |= part.files
     derived = _derive(work, plan, tuple(part.shard for part in written), files, progress)
-    return _manifest(plan, written, derived=derived, files=files)
+    documents = DocumentStore([work.folder / part.shard.documents for part in written])
+    counts = {**documents.counts(), "skipped": plan.survey.skipped.count}
+    return _manifest(plan, written, counts=counts, derived=derived, files=files)
 
 
 def _take_stock(work: WorkFolder, plan: BuildPlan, progress: Progress, note: Callable[[str], None]) -> None:
@@ -243,19 +246,6 @@ def _call(contract: dict[str, Any], plan: BuildPlan) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _counts(plan: BuildPlan, written: Sequence[Written]) -> dict[str, int]:
-    """Count what happened to the documents; `duplicates` are those whose text an earlier one has already."""
-    hashes = np.concatenate([part.text_hashes for part in written])
-    return {
-        "documents": len(hashes),
-        "skipped": plan.survey.skipped.count,
-        "duplicates": len(hashes) - len(np.unique(hashes)),
-        "truncated": sum(part.counts.truncated for part in written),
-        "tokens_lost": sum(part.counts.tokens_lost for part in written),
-        "already_prefixed": sum(part.counts.already_prefixed for part in written),
-    }
-
-
 def _derive(
     work: WorkFolder, plan: BuildPlan, shards: tuple[Shard, ...], files: dict[str, FileEntry], progress: Progress
 ) -> tuple[Derived, ...]:
@@ -265,15 +255,19 @@ def _derive(
     origin = Origin(vectors, checksums, plan.options.layer_norm)
     derived = []
     for target in plan.targets:
-        made, files[made.file] = build_derived(
-            origin, target, files=work.steps, trained=work.trained, progress=progress
-        )
+        made, entry = build_derived(origin, target, files=work.steps, trained=work.trained, progress=progress)
+        files |= dict.fromkeys(made.files, entry)
         derived.append(made)
     return tuple(derived)
 
 
 def _manifest(
-    plan: BuildPlan, written: Sequence[Written], *, derived: tuple[Derived, ...], files: dict[str, FileEntry]
+    plan: BuildPlan,
+    written: Sequence[Written],
+    *,
+    counts: Mapping[str, int],
+    derived: tuple[Derived, ...],
+    files: Mapping[str, FileEntry],
 ) -> Manifest:
     card = plan.encoder.card
     return Manifest(
@@ -284,7 +278,7 @@ def _manifest(
             "text_template": plan.corpus.text_template,
             "fingerprint": plan.survey.fingerprint,
         },
-        counts=_counts(plan, written),
+        counts=counts,
         dim=card.dim,
         layer_norm=plan.options.layer_norm,
         shards=tuple(part.shard for part in written),

@@ -203,15 +203,13 @@ def _no_prompts(declared: Declared) -> str:
     return f"none, though its base {name} takes {family.query!r} for queries and {family.document!r} for documents"
 
 
-def add_prompt(prompt: str, texts: Sequence[str]) -> tuple[list[str], int]:
-    """Put `prompt` before every text that does not begin with it; return the texts and how many did.
+def add_prompt(prompt: str, texts: Sequence[str]) -> tuple[list[str], list[bool]]:
+    """Put `prompt` before every text that does not begin with it; return the texts and whether each did.
 
     >>> add_prompt("query: ", ["red bag", "query: red bag"])
-    (['query: red bag', 'query: red bag'], 1)
+    (['query: red bag', 'query: red bag'], [False, True])
     >>> add_prompt("", ["red bag"])
-    (['red bag'], 0)
+    (['red bag'], [False])
     """
-    if not prompt:
-        return list(texts), 0
-    prefixed = [text if text.startswith(prompt) else prompt + text for text in texts]
-    return prefixed, sum(text.startswith(prompt) for text in texts)
+    already = [bool(prompt) and text.startswith(prompt) for text in texts]
+    return [text if has else prompt + text for text, has in zip(texts, already, strict=True)], already

@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from searchapp.corpus.fingerprint import Fingerprint
-from searchapp.encoders import EncodeCounts, Encoder, check_vectors
-from searchapp.index.documents import write_documents
+from searchapp.encoders import Encoder, check_vectors
+from searchapp.index.documents import RowFacts, write_documents
 from searchapp.index.manifest import FileEntry, Shard
 from searchapp.index.steps import Step, Steps
 from searchapp.index.vectors import Vectors, write_shard
@@ -43,9 +42,6 @@ class Written:
 
     shard: Shard
     files: Mapping[str, FileEntry]
-    counts: EncodeCounts
-    """What happened to its texts, whichever call embedded them."""
-    text_hashes: npt.NDArray[np.uint64]
     fingerprint: str
 
 
@@ -77,19 +73,24 @@ class ShardWriter:
         step = Step(f"{STEP}{part.number:05d}", part.fingerprint, (shard.vectors, shard.documents))
 
         def make(paths: Sequence[Path]) -> dict[str, int]:
-            before = replace(self._encoder.counts)
-            blocks = (self._embed(window) for window in cut_windows(part.documents))
-            write_shard(paths[0], blocks, rows=shard.rows, dim=self._encoder.card.dim)
-            write_documents(paths[1], part.documents)
-            after = asdict(self._encoder.counts)
-            return {name: after[name] - count for name, count in asdict(before).items()}
+            lost: list[int] = []
+            prefixed: list[bool] = []
+
+            def blocks() -> Iterator[Vectors]:
+                for window in cut_windows(part.documents):
+                    yield self._embed(window)
+                    lost.extend(self._encoder.counts.last_lost)
+                    prefixed.extend(self._encoder.counts.last_prefixed)
+
+            write_shard(paths[0], blocks(), rows=shard.rows, dim=self._encoder.card.dim)
+            write_documents(paths[1], part.documents, _facts(part.documents, lost, prefixed))
+            return {"texts": shard.rows}
 
         start = self._done
         receipt = self._steps.finish(step, make)
         if self._done == start:
             self._tell(len(part.documents))
-        hashes = np.array([_text_hash(document.text) for document in part.documents], dtype=np.uint64)
-        return Written(shard, receipt.files, EncodeCounts(**receipt.notes), hashes, part.fingerprint)
+        return Written(shard, receipt.files, part.fingerprint)
 
     def _embed(self, window: list[Document]) -> Vectors:
         texts = [document.text for document in window]
@@ -120,6 +121,15 @@ def _cut(documents: Iterable[Document], most: int, characters: int) -> Iterator[
             part, size = [], 0
     if part:
         yield part
+
+
+def _facts(documents: Sequence[Document], lost: Sequence[int], prefixed: Sequence[bool]) -> RowFacts:
+    return RowFacts(
+        chunk=np.zeros(len(documents), dtype=np.int32),
+        text_hash=np.array([_text_hash(document.text) for document in documents], dtype=np.uint64),
+        tokens_lost=np.array(lost, dtype=np.int32),
+        prefixed=np.array(prefixed, dtype=np.bool_),
+    )
 
 
 def _text_hash(text: str) -> int:

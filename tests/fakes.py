@@ -38,10 +38,12 @@ class HashEncoder:
     def encode_documents(self, texts: Sequence[str]) -> np.ndarray:
         return self._encode(self.card.prompts.document, texts)
 
+    def _lost(self, texts: Sequence[str]) -> list[int]:
+        return [0] * len(texts)
+
     def _encode(self, prompt: str, texts: Sequence[str]) -> np.ndarray:
         prefixed, already = add_prompt(prompt, texts)
-        self.counts.texts += len(texts)
-        self.counts.already_prefixed += already
+        self.counts.note(already, self._lost(texts))
         self.seen += prefixed
         vectors = np.zeros((len(texts), self.card.dim), np.float32)
         for row, text in enumerate(prefixed):
@@ -93,8 +95,5 @@ class CuttingEncoder(HashEncoder):
         self.card = replace(self.card, max_seq_length=limit)
         self._limit = limit
 
-    def encode_documents(self, texts: Sequence[str]) -> np.ndarray:
-        lost = [max(0, len(text) - self._limit) for text in texts]
-        self.counts.truncated += sum(tokens > 0 for tokens in lost)
-        self.counts.tokens_lost += sum(lost)
-        return super().encode_documents(texts)
+    def _lost(self, texts: Sequence[str]) -> list[int]:
+        return [max(0, len(text) - self._limit) for text in texts]

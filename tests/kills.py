@@ -97,8 +97,12 @@ class WatchedEncoder(CuttingEncoder):
         self._trigger("tokenising")
         half = len(texts) // 2
         first = super().encode_documents(texts[:half])
+        lost, prefixed = self.counts.last_lost, self.counts.last_prefixed
         self._trigger("encoding")
-        return np.concatenate([first, super().encode_documents(texts[half:])])
+        second = super().encode_documents(texts[half:])
+        self.counts.last_lost = [*lost, *self.counts.last_lost]
+        self.counts.last_prefixed = [*prefixed, *self.counts.last_prefixed]
+        return np.concatenate([first, second])
 
 
 def build(corpus: Path, out: Path, *, trigger: Trigger) -> None:

@@ -77,6 +77,8 @@ def test_the_manifest_is_the_contract(tmp_path: Path) -> None:
     assert body["corpus"]["text_template"] == "{name} {brand}"
     assert body["counts"] == {
         "documents": 3,
+        "vectors": 3,
+        "deleted": 0,
         "skipped": 0,
         "duplicates": 1,
         "truncated": 0,
@@ -84,7 +86,8 @@ def test_the_manifest_is_the_contract(tmp_path: Path) -> None:
         "already_prefixed": 1,
     }
     assert body["layer_norm"] is True
-    assert [derived["file"] for derived in body["derived"]] == ["d48-flat.faiss", "d16-flat.faiss"]
+    parts = [derived["parts"] for derived in body["derived"]]
+    assert parts == [[{"rows": 3, "file": "d48-flat.faiss"}], [{"rows": 3, "file": "d16-flat.faiss"}]]
     assert set(body["files"]) == set(folder_bytes(tmp_path / "shop")) - {"manifest.json"}
     assert "passage: Kettle" in encoder.seen
     assert "passage: passage: Kettle" not in encoder.seen

@@ -135,8 +135,8 @@ def test_options_come_first_one_by_one() -> None:
 def test_adding_twice_is_adding_once(prompt: str, texts: list[str]) -> None:
     once, already = add_prompt(prompt, texts)
     assert once == [text if text.startswith(prompt) else prompt + text for text in texts]
-    assert already == (sum(text.startswith(prompt) for text in texts) if prompt else 0)
-    assert add_prompt(prompt, once) == (once, len(texts) if prompt else 0)
+    assert already == [prompt != "" and text.startswith(prompt) for text in texts]
+    assert add_prompt(prompt, once) == (once, [prompt != ""] * len(texts))
 
 
 def test_the_prompts_of_a_base_model_are_told_and_not_applied() -> None:

@@ -37,7 +37,8 @@ def test_index_query_and_bench(name: str, tmp_path: Path) -> None:
     query, document, source = PROMPTS[name]
     assert made["encoder"]["prompts"] == {"query": query, "document": document, "source": source}
     assert made["dim"] == made["encoder"]["dim"] == DIMS[name]
-    assert [derived["file"] for derived in made["derived"]] == ["d32-flat.faiss", "d16-flat.faiss"]
+    names = [part["file"] for derived in made["derived"] for part in derived["parts"]]
+    assert names == ["d32-flat.faiss", "d16-flat.faiss"]
     index = open_index(tmp_path / "made")
     texts = ["red bag", "赤い bag", "azul bag"]
     rows = np.array([0, 50, 60])

@@ -4,8 +4,6 @@ import os
 import platform
 from collections.abc import Sequence
 
-import numpy as np
-
 from searchapp.bench.cache import Cache, make_key
 from searchapp.bench.judge import Judge
 from searchapp.bench.loss import split_loss
@@ -16,7 +14,7 @@ from searchapp.bench.runs import RankedRun, ranked_run, tied_beyond
 from searchapp.bench.workspace import Workspace
 from searchapp.build import Progress, library_versions
 from searchapp.index import Index, Ranking
-from searchapp.index.vectors import Rows, Vectors
+from searchapp.index.vectors import Vectors
 
 
 class ModelBench:
@@ -38,7 +36,7 @@ class ModelBench:
         """Return the cells that the options ask for."""
         index = self._workspace.index
         held = self._workspace.held
-        return plan_cells(self._judge.options, rows=len(index), width=index.manifest.dim, held=held)
+        return plan_cells(self._judge.options, rows=index.manifest.rows, width=index.manifest.dim, held=held)
 
     def measure(self, plans: Sequence[CellPlan], probe: Probe) -> list[Cell]:
         """Measure every cell, or take it from the cache; each is kept as soon as it is done."""
@@ -94,12 +92,12 @@ class ModelBench:
 
     def _cost(self, plan: CellPlan, seconds: float | None, probe: Probe) -> Cost:
         index = self._workspace.index
-        entry = index.manifest.files[index.choose(plan.setting).file]
+        size = index.manifest.bytes_of(index.choose(plan.setting))
         served = probe.measure(index.folder, self._queries_path, plan.setting)
         return Cost(
-            bytes_per_vector=entry.bytes / len(index),
-            index_bytes=entry.bytes,
-            vectors_bytes=4 * len(index) * index.manifest.dim if index.reads_vectors(plan.setting) else 0,
+            bytes_per_vector=size / index.manifest.rows,
+            index_bytes=size,
+            vectors_bytes=4 * index.manifest.rows * index.manifest.dim if index.reads_vectors(plan.setting) else 0,
             build_seconds=seconds,
             queries_per_second=served.queries_per_second,
             latency=served.latency,
@@ -122,5 +120,5 @@ class ModelBench:
 
 def _search_graph(index: Index, queries: Vectors, plan: CellPlan) -> list[Ranking]:
     """Search a graph's codes exhaustively, without the graph."""
-    rows: Rows = np.arange(len(index), dtype=np.int64)
+    rows = index.living_documents()
     return [index.search_among(query[None], rows, plan.setting) for query in queries]

@@ -59,9 +59,9 @@ class KeptEncoder:
         return vectors
 
     def _counted(self, encode: Encode, texts: Sequence[str]) -> tuple[Vectors, dict[str, int]]:
-        before = dataclasses.asdict(self._encoder.counts)
+        before = self._encoder.counts.totals()
         vectors = encode(texts)
-        after = dataclasses.asdict(self._encoder.counts)
+        after = self._encoder.counts.totals()
         return vectors, {name: after[name] - before[name] for name in after}
 
 

@@ -75,8 +75,8 @@ class Workspace:
 
     def checksum(self, plan: CellPlan) -> str | None:
         """Return the sha256 of a derived file that came with the user's index; None for one that is made here."""
-        files = [derived.file for derived in self.held if derived.name == f"d{plan.dim}-{plan.kind}"]
-        return self.index.manifest.files[files[0]].sha256 if files else None
+        names = [name for held in self.held if held.name == f"d{plan.dim}-{plan.kind}" for name in held.files]
+        return "".join(self.index.manifest.files[name].sha256 for name in names) or None
 
     def embed_queries(self, texts: Sequence[str], key: str) -> tuple[Vectors, Path]:
         """Return the embedded queries, float32 (n, width), and the file they are kept in."""
@@ -114,6 +114,7 @@ def contract_key(index: Index) -> str:
     """Return the key of what an index's searches depend on: its vectors, its ids and how they are cut."""
     manifest = index.manifest
     shards = [manifest.files[name].sha256 for shard in manifest.shards for name in (shard.vectors, shard.documents)]
+    shards += [manifest.files[manifest.deleted].sha256] if manifest.deleted is not None else []
     return make_key({"encoder": manifest.encoder, "layer_norm": manifest.layer_norm, "shards": shards})
 
 

@@ -81,7 +81,7 @@ def describe(opened: "Index") -> Iterator[str]:
         if count:
             yield f"  counted   {count:,} {what}"
     for derived in manifest.derived:
-        each = manifest.files[derived.file].bytes / max(1, len(opened))
+        each = manifest.bytes_of(derived) / max(1, manifest.rows)
         searched = "".join(
             f", {name} {value}" for name, value in (("nprobe", derived.nprobe), ("rescore", derived.rescore)) if value
         )

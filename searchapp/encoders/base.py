@@ -1,7 +1,7 @@
 """What an encoder is: text in, vectors out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -23,6 +23,22 @@ class EncodeCounts:
     """Tokens of those beyond it."""
     already_prefixed: int = 0
     """Texts that began with the prompt and were left as they are."""
+    last_lost: Sequence[int] = field(default=(), compare=False)
+    """Tokens lost of each text of the last call."""
+    last_prefixed: Sequence[bool] = field(default=(), compare=False)
+    """Whether each text of the last call began with the prompt."""
+
+    def totals(self) -> dict[str, int]:
+        """Return what was counted so far, by name."""
+        return {name: getattr(self, name) for name in ("texts", "truncated", "tokens_lost", "already_prefixed")}
+
+    def note(self, already: Sequence[bool], lost: Sequence[int]) -> None:
+        """Take note of a call: which of its texts began with the prompt, and how many tokens each lost."""
+        self.last_prefixed, self.last_lost = already, lost
+        self.texts += len(lost)
+        self.truncated += sum(tokens > 0 for tokens in lost)
+        self.tokens_lost += sum(lost)
+        self.already_prefixed += sum(already)
 
 
 @dataclass(frozen=True, slots=True)

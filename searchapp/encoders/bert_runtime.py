@@ -72,10 +72,7 @@ class BertEncoder:
         encodings = self._tokenizer.encode_batch(prefixed)
         special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         lost = [sum(len(piece) - special for piece in encoding.overflowing) for encoding in encodings]
-        self._counts.texts += len(texts)
-        self._counts.already_prefixed += already
-        self._counts.truncated += sum(tokens > 0 for tokens in lost)
-        self._counts.tokens_lost += sum(lost)
+        self._counts.note(already, lost)
         for rows in plan_batches([len(encoding) for encoding in encodings], BUDGET):
             vectors[rows] = self._run([encodings[row].ids for row in rows])
         return vectors

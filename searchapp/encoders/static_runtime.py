@@ -67,24 +67,23 @@ class StaticEncoder:
             raise UsageError("texts is one text; give a list of texts, also for one")
         vectors = np.empty((len(texts), self._card.dim), dtype=np.float32)
         prefixed, already = add_prompt(prompt, texts)
-        self._counts.texts += len(texts)
-        self._counts.already_prefixed += already
+        lost: list[int] = []
         for begin, end in _chunks(prefixed):
-            ids, lengths = self._tokenize(prefixed[begin:end])
+            ids, lengths, beyond = self._tokenize(prefixed[begin:end])
             vectors[begin:end] = self._table.means(ids, lengths, block=self._block)
+            lost += beyond
+        self._counts.note(already, lost)
         if self._card.pooling.endswith("normalize"):
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY)
         return vectors
 
-    def _tokenize(self, texts: list[str]) -> tuple[Ids, Ids]:
-        """Return the ids of all texts on end and how many each has, cut at max_seq_length."""
+    def _tokenize(self, texts: list[str]) -> tuple[Ids, Ids, list[int]]:
+        """Return the ids of all texts on end and how many each has, cut at max_seq_length, and what each lost."""
         # Without the special tokens, which mean nothing where no token sees another.
         found = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
         limit = self._card.max_seq_length
+        lost = [0] * len(found) if limit is None else [max(0, len(ids) - limit) for ids in found]
         if limit is not None:
-            lost = [max(0, len(ids) - limit) for ids in found]
-            self._counts.truncated += sum(tokens > 0 for tokens in lost)
-            self._counts.tokens_lost += sum(lost)
             found = [ids[tokens:] if self._from_left else ids[:limit] for ids, tokens in zip(found, lost, strict=True)]
         lengths = np.fromiter(map(len, found), np.intp, len(found))
         ids = np.fromiter(chain.from_iterable(found), np.intp, int(lengths.sum()))
@@ -93,7 +92,7 @@ class StaticEncoder:
                 f"the tokenizer of {self._card.model} gives token {ids.max()} and the model has vectors for "
                 f"{self._table.tokens}; fetch the model again, or check that its tokenizer and weights belong together"
             )
-        return ids, lengths
+        return ids, lengths, lost
 
 
 def load_static(source: ModelFolder, fingerprint: str, *, options: EncoderOptions) -> StaticEncoder:

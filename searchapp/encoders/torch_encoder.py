@@ -65,8 +65,7 @@ class TorchEncoder:
         if not texts:
             return vectors
         prefixed, already = add_prompt(prompt, texts)
-        self._counts.texts += len(texts)
-        self._counts.already_prefixed += already
+        lost: list[int] = []
         results = Results()
 
         def run(batch: Batch) -> None:
@@ -75,11 +74,10 @@ class TorchEncoder:
         parallel = self._part is None and self._inputs.plain
         with closing(self._parts(prefixed, vectors, prompt=prompt, task=task)) as parts:
             for batches in parts:
-                lost = batches[0].inputs.lost
-                self._counts.truncated += sum(tokens > 0 for tokens in lost)
-                self._counts.tokens_lost += sum(lost)
+                lost += batches[0].inputs.lost
                 self._cores.run(run, batches, parallel=parallel)
         results.finish()
+        self._counts.note(already, lost)
         return vectors
 
     def _parts(

@@ -8,7 +8,6 @@ that is killed.
 import weakref
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict
 from multiprocessing.connection import wait
 from threading import Lock
 
@@ -97,6 +96,7 @@ class PooledEncoder:
         waiting = deque(slice(begin, begin + size) for begin in range(0, len(texts), size))
         free, busy = list(self._workers), dict[object, tuple[Worker, slice]]()
         failed: SearchappError | None = None
+        prefixed, lost = [False] * len(texts), [0] * len(texts)
         while waiting or busy:
             while waiting and free:
                 worker, share = free.pop(), waiting.popleft()
@@ -107,16 +107,14 @@ class PooledEncoder:
                 answer = worker.answer()
                 if isinstance(answer, Answer):
                     vectors[share] = answer.vectors
-                    self._count(answer.counts)
+                    prefixed[share], lost[share] = answer.prefixed, answer.lost
                 else:
                     failed = failed or answer
                     waiting.clear()
                 free.append(worker)
+        if failed is None:
+            self._counts.note(prefixed, lost)
         return failed
-
-    def _count(self, more: EncodeCounts) -> None:
-        for name, count in asdict(more).items():
-            setattr(self._counts, name, getattr(self._counts, name) + count)
 
 
 def _stop(workers: Sequence[Worker]) -> None:

@@ -3,13 +3,13 @@
 import contextlib
 import multiprocessing
 import signal
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
-from searchapp.encoders.base import EncodeCounts, EncoderCard, Vectors
+from searchapp.encoders.base import EncoderCard, Vectors
 from searchapp.encoders.folder import ModelFolder
 from searchapp.encoders.options import EncoderOptions
 from searchapp.encoders.torch_load import load_on
@@ -35,8 +35,10 @@ class Answer:
     """What came of some texts."""
 
     vectors: Vectors
-    counts: EncodeCounts
-    """Of these texts alone."""
+    prefixed: Sequence[bool]
+    """Whether each text began with the prompt."""
+    lost: Sequence[int]
+    """Tokens that each text lost."""
 
 
 class Worker:
@@ -112,15 +114,12 @@ def serve(order: Order, connection: Connection) -> None:
         connection.send(encoder.card)
         while True:
             task, texts = connection.recv()
-            before = replace(encoder.counts)
             try:
                 vectors = (encoder.encode_queries if task == "query" else encoder.encode_documents)(texts)
             except SearchappError as error:
                 connection.send(error)
                 continue
-            after = asdict(encoder.counts)
-            more = EncodeCounts(**{name: after[name] - count for name, count in asdict(before).items()})
-            connection.send(Answer(vectors, more))
+            connection.send(Answer(vectors, encoder.counts.last_prefixed, encoder.counts.last_lost))
 
 
 @contextlib.contextmanager

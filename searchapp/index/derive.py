@@ -8,9 +8,10 @@ from pathlib import Path
 
 from searchapp.errors import IndexFolderError, UsageError
 from searchapp.index.faiss_backend import Cut, check_factory, faiss_version, fill_faiss, needs_training, train_faiss
-from searchapp.index.folder import Index, open_index
+from searchapp.index.folder import Index
 from searchapp.index.kinds import KINDS, Plan, plan_kind
-from searchapp.index.manifest import Derived, FileEntry, write_manifest
+from searchapp.index.manifest import Derived, FileEntry, Part, write_manifest
+from searchapp.index.opening import open_index
 from searchapp.index.steps import Step, Steps, writing_in
 from searchapp.index.vectors import VectorStore
 from searchapp.index.work import WorkFolder, work_path, working_on
@@ -104,7 +105,7 @@ def build_derived(
         kind=plan.kind,
         asked=plan.asked,
         factory=plan.factory,
-        file=name,
+        parts=(Part(rows, name),),
         trained_on=trained_on,
         nlist=plan.nlist,
         nprobe=plan.nprobe,
@@ -130,7 +131,7 @@ def derive(
     trained or filled is found again. Raises UsageError as `plan_targets` does, IndexFolderError where somebody else is
     writing to the folder, or it can't be written to.
     """
-    targets = plan_targets(dims, kinds, rows=len(index), width=index.manifest.dim)
+    targets = plan_targets(dims, kinds, rows=index.manifest.rows, width=index.manifest.dim)
     held = {target.name for target in targets} <= {derived.name for derived in index.manifest.derived}
     if held and not work_path(index.folder).exists():
         return index
@@ -159,13 +160,14 @@ def _add(folder: Path, targets: Sequence[Target], progress: Callable[[str, int, 
                 _forget(work, target)
                 continue
             made, entry = build_derived(origin, target, files=work.derived, trained=work.trained, progress=progress)
-            manifest = replace(manifest, derived=(*manifest.derived, made), files={**manifest.files, made.file: entry})
+            (name,) = made.files
+            manifest = replace(manifest, derived=(*manifest.derived, made), files={**manifest.files, name: entry})
             with writing_in(folder):
-                (work.derived.folder / made.file).replace(folder / made.file)
+                (work.derived.folder / name).replace(folder / name)
                 sync(folder)
                 write_manifest(folder, manifest)
             _forget(work, target)
-    return Index(folder, manifest)
+    return open_index(folder)
 
 
 def _forget(work: WorkFolder, target: Target) -> None:

@@ -1,38 +1,67 @@
 """Documents on disk: ids and stored fields in numbered Arrow files, memory-mapped; row i belongs to vector i."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from searchapp.errors import IndexFolderError
+from searchapp.index.sieve import Sieve
 from searchapp.index.vectors import Rows
 from searchapp.records import Document, Value
 
 ID = "doc_id"
+FIELD, FACT = "field:", "row:"
+"""What the names of columns begin with: stored fields of documents, and what is known of rows."""
 _JSON = {b"searchapp": b"json"}
 _TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
-def write_documents(path: Path, documents: Sequence[Document]) -> None:
-    """Write ids and stored fields as one Arrow file.
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What is known of every row of a shard beside its document; arrays (rows,)."""
 
-    A field is a typed column where all its values in this shard are of one type, else a column of JSON.
+    chunk: npt.NDArray[np.int32]
+    """The number of the row's chunk in its document, from 0; all 0 where documents are not cut into chunks."""
+    text_hash: npt.NDArray[np.uint64]
+    """64 bits of the document's text, to know equal ones by."""
+    tokens_lost: npt.NDArray[np.int32]
+    """Tokens beyond max_seq_length."""
+    prefixed: npt.NDArray[np.bool_]
+    """Whether the text began with the prompt."""
+
+
+FACTS = ("chunk", "text_hash", "tokens_lost", "prefixed")
+
+
+def write_documents(path: Path, documents: Sequence[Document], facts: RowFacts) -> None:
+    """Write ids, stored fields and facts, a row each, as one Arrow file.
+
+    A field is a typed column where all its values in this shard are of one type, else a column of JSON. The rows of
+    chunks beyond the first of a document are to have its id and no fields.
     """
     names = list(dict.fromkeys(name for document in documents for name in document.fields))
     columns = [pa.array([document.doc_id for document in documents], pa.string())]
     fields = [pa.field(ID, pa.string(), nullable=False)]
+    for name in FACTS:
+        columns.append(pa.array(getattr(facts, name)))
+        fields.append(pa.field(FACT + name, columns[-1].type, nullable=False))
     for name in names:
         values = [document.fields.get(name) for document in documents]
         typed = _column_type(values)
         if typed is None:
             columns.append(pa.array([None if v is None else json.dumps(v) for v in values], pa.string()))
-            fields.append(pa.field(f"field:{name}", pa.string(), metadata=_JSON))
+            fields.append(pa.field(FIELD + name, pa.string(), metadata=_JSON))
         else:
             columns.append(pa.array(values, typed))
-            fields.append(pa.field(f"field:{name}", typed))
+            fields.append(pa.field(FIELD + name, typed))
     table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
@@ -47,14 +76,23 @@ def _column_type(values: Sequence[Value]) -> pa.DataType | None:
 
 
 class DocumentStore:
-    """The documents of an index, memory-mapped; row i is row i of the files laid end to end."""
+    """The documents of an index, memory-mapped; row i is row i of the files laid end to end.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    deleted: int64, ascending: rows that are there and no document's any more. chunked: whether a document may have
+    several rows.
+    """
+
+    def __init__(
+        self, paths: Sequence[os.PathLike[str]], *, deleted: Rows | None = None, chunked: bool = False
+    ) -> None:
         self._tables = [_open_table(path) for path in paths]
         self._ids = pa.chunked_array([c for t in self._tables for c in t.column(ID).chunks], pa.string())
         self._starts = [0]
         for table in self._tables:
             self._starts.append(self._starts[-1] + table.num_rows)
+        gone = np.empty(0, dtype=np.int64) if deleted is None else deleted
+        self.sieve = Sieve(gone, self.fact("chunk") if chunked else None)
+        self._chunks = self.fact("chunk") if chunked else None
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -65,29 +103,57 @@ class DocumentStore:
         return taken
 
     def fields(self, row: int) -> Mapping[str, Value]:
-        """Return the stored fields of one row, without those that are missing or null."""
+        """Return the stored fields of the document that a row belongs to, without those that are missing or null."""
+        if self._chunks is not None:
+            row -= int(self._chunks[row])
         shard = next(i for i, start in enumerate(self._starts[1:]) if row < start)
         table = self._tables[shard].slice(row - self._starts[shard], 1)
         stored: dict[str, Value] = {}
         for name, column in zip(table.schema.names, table.columns, strict=True):
-            value = column[0].as_py()
-            if name != ID and value is not None:
+            if name.startswith(FIELD) and (value := column[0].as_py()) is not None:
                 as_json = (table.schema.field(name).metadata or {}) == _JSON
-                stored[name.removeprefix("field:")] = json.loads(value) if as_json else value
+                stored[name.removeprefix(FIELD)] = json.loads(value) if as_json else value
         return stored
 
     def rows(self, doc_ids: Iterable[str]) -> dict[str, int]:
-        """Return the row of every given doc_id that is in the index."""
+        """Return the first row of every given document that is in the index."""
         wanted = pa.array(dict.fromkeys(doc_ids), pa.string())
-        places = pc.index_in(wanted, value_set=self._ids.combine_chunks()).to_pylist()
-        return {doc_id: row for doc_id, row in zip(wanted.to_pylist(), places, strict=True) if row is not None}
+        held, living = self._ids.combine_chunks(), None
+        if self.sieve:
+            living = self.sieve.documents(len(self))
+            held = held.take(pa.array(living))
+        places = pc.index_in(wanted, value_set=held).to_pylist()
+        found = {doc_id: row for doc_id, row in zip(wanted.to_pylist(), places, strict=True) if row is not None}
+        return found if living is None else {doc_id: int(living[place]) for doc_id, place in found.items()}
+
+    def fact(self, name: str) -> npt.NDArray[Any]:
+        """Return one of FACTS of every row, as an array (rows,)."""
+        column = pa.chunked_array([c for t in self._tables for c in t.column(FACT + name).chunks])
+        values: npt.NDArray[Any] = column.to_numpy()
+        return values
+
+    def counts(self) -> dict[str, int]:
+        """Count the living documents and what happened to them; `duplicates` have the text of an earlier one."""
+        documents = self.sieve.documents(len(self))
+        rows = self.sieve.spread(documents)
+        hashes, lost = self.fact("text_hash")[documents], self.fact("tokens_lost")[rows]
+        starts = int((self.fact("chunk") == 0).sum())
+        return {
+            "documents": len(documents),
+            "vectors": len(rows),
+            "deleted": starts - len(documents),
+            "duplicates": len(hashes) - len(np.unique(hashes)),
+            "truncated": int((lost > 0).sum()),
+            "tokens_lost": int(lost.sum()),
+            "already_prefixed": int(self.fact("prefixed")[documents].sum()),
+        }
 
 
-def _open_table(path: Path) -> pa.Table:
+def _open_table(path: os.PathLike[str]) -> pa.Table:
     try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        if table.schema.names[:1] != [ID]:
-            raise pa.ArrowInvalid(f"its first column is not {ID}")
+        table = pa.ipc.open_file(pa.memory_map(os.fspath(path))).read_all()
+        if table.schema.names[: 1 + len(FACTS)] != [ID, *(FACT + name for name in FACTS)]:
+            raise pa.ArrowInvalid(f"its first columns are not {ID} and {', '.join(FACTS)}")
     except (OSError, pa.ArrowException) as error:
         raise IndexFolderError(f"{path} can't be read as documents ({error}); build the index again") from None
     return table

@@ -1,5 +1,6 @@
 """The one door to FAISS: build, save, open and search one derived index. Inner product everywhere, asserted."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -112,12 +113,12 @@ def _write(index: "RawIndex", path: Path) -> None:
 class FaissIndex:
     """One derived index, memory-mapped."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: os.PathLike[str]) -> None:
         faiss = _faiss()
         self.path = path
         try:
             # IO_FLAG_MMAP maps inverted lists too, but through a class that takes eight times as long to search.
-            self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            self._index = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise IndexFolderError(f"{path} can't be read by FAISS ({_reason(error)}); build it again") from None
         _assert_inner_product(self._index, str(path))

@@ -1,8 +1,9 @@
 """An index folder, opened: its manifest, its documents, and searches over any (dim, kind) it holds."""
 
+import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import numpy as np
 
 from searchapp.errors import IndexFolderError, UsageError
 from searchapp.index.documents import DocumentStore
-from searchapp.index.faiss_backend import FaissIndex
-from searchapp.index.manifest import CANARY_FILE, Derived, Manifest, read_manifest
+from searchapp.index.manifest import CANARY_FILE, Derived, Manifest
+from searchapp.index.parts import FaissParts
+from searchapp.index.pinned import PinnedFile
 from searchapp.index.ranking import NO_ROW, Ranking, Scores, concatenate, order
+from searchapp.index.sieve import open_deleted
 from searchapp.index.vectors import Rows, Vectors, VectorStore, cosine_scores, unit
 from searchapp.layout import ENCODER, sha256_file
 
@@ -38,30 +41,44 @@ class Setting:
 
 
 class Index:
-    """An opened index folder. Files are memory-mapped when first needed."""
+    """An opened index folder: one version of it, which stays as it is while others are put in its place.
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    Files are held open from the beginning and memory-mapped when first needed.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, files: Mapping[str, PinnedFile]) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._opened: dict[str, FaissIndex] = {}
+        self._files = files
+        self._opened: dict[str, FaissParts] = {}
 
     def __len__(self) -> int:
+        """Return how many documents it holds."""
         return self.manifest.documents
 
     @cached_property
     def vectors(self) -> VectorStore:
         """Return the full-width vectors."""
-        return VectorStore([self.folder / shard.vectors for shard in self.manifest.shards], self.manifest.dim)
+        return VectorStore([self._files[shard.vectors] for shard in self.manifest.shards], self.manifest.dim)
 
     @cached_property
     def documents(self) -> DocumentStore:
         """Return the documents."""
-        return DocumentStore([self.folder / shard.documents for shard in self.manifest.shards])
+        manifest = self.manifest
+        return DocumentStore(
+            [self._files[shard.documents] for shard in manifest.shards],
+            deleted=open_deleted(self._files.get(manifest.deleted or ""), rows=manifest.rows),
+            chunked=manifest.chunk_overlap is not None,
+        )
+
+    def living_documents(self) -> Rows:
+        """Return the first row of every document that is not deleted, int64, ascending."""
+        return self.documents.sieve.documents(self.manifest.rows)
 
     @cached_property
     def canaries(self) -> tuple[Vectors, Vectors]:
         """Return the canary texts' vectors as queries and as documents, float32 (texts, width) each."""
-        path = self.folder / CANARY_FILE
+        path = self._files[CANARY_FILE]
         expected = (2, len(self.manifest.canary_texts), self.manifest.dim)
         try:
             stored = np.load(path, allow_pickle=False)
@@ -118,19 +135,21 @@ class Index:
                 f"--rescore {setting.rescore} is fewer than the {k} hits asked for; type --rescore {k} or more"
             )
         k = min(k, len(self))
-        rescore = _rescore(derived, setting)
-        depth = min(len(self), max(k, rescore) if rescore else k + SLACK)
-        found = [self._search_block(queries[part], k, depth, derived, setting) for part in _parts(len(queries), depth)]
+        depth = self._depth(k, derived, setting)
+        blocks = _parts(len(queries), depth) if k else ()
+        found = [self._search_block(queries[part], k, depth, derived, setting) for part in blocks]
         if not found:
-            return Ranking(np.empty((0, k), np.int64), np.empty((0, k), np.float32), np.empty(0, bool))
+            n = len(queries)
+            return Ranking(np.empty((n, k), np.int64), np.empty((n, k), np.float32), np.zeros(n, bool))
         return concatenate(found)
 
     def search_among(self, query: Vectors, rows: Rows, setting: Setting = Setting()) -> Ranking:
-        """Rank only the given rows for one query, float32 (1, width); every one of them gets a place.
+        """Rank only the documents that begin at the given rows for one query, float32 (1, width); all get a place.
 
         A rescored search scores all of them at full width, as it would if they were all there is.
         """
         derived = self.choose(setting)
+        places, rows = len(rows), self.documents.sieve.spread(rows)
         if self._is_exact(derived, setting):
             candidates = rows[None, :]
             scores = self._exact(query, candidates, derived, setting)
@@ -141,7 +160,8 @@ class Index:
                 raise UsageError(
                     f"{derived.name} can't rank a given pool of documents; type --kind flat, or --protocol full-corpus"
                 )
-        return order(candidates, scores, len(rows), self.documents.ids)
+        candidates = self.documents.sieve.best(candidates, scores)
+        return order(candidates, scores, places, self.documents.ids)
 
     def reads_vectors(self, setting: Setting = Setting()) -> bool:
         """Tell whether such a search reads the stored full-width vectors too: for exact scores, or to rescore."""
@@ -157,18 +177,40 @@ class Index:
                     f"{entry.sha256[:12]}...; build the index again"
                 )
 
+    def _depth(self, k: int, derived: Derived, setting: Setting) -> int:
+        """Return how many rows to ask FAISS for: enough for k documents, or for those that are rescored."""
+        rescore = _rescore(derived, setting)
+        wanted = max(k, rescore) if rescore else k + SLACK
+        if self.documents.sieve:
+            # As many as would do if deleted rows and further chunks were spread evenly.
+            wanted = math.ceil(wanted * self.manifest.rows / max(1, len(self))) + SLACK
+        return min(self.manifest.rows, wanted)
+
     def _search_block(self, queries: Vectors, k: int, depth: int, derived: Derived, setting: Setting) -> Ranking:
-        """Search one block of queries with `depth` candidates each; deeper where a tie at k may go on beyond them."""
+        """Search one block of queries with `depth` candidates each; deeper where those don't settle the first k.
+
+        They don't where a tie at k may go on beyond them, or where too many were deleted rows or chunks of documents
+        that are there already.
+        """
+        sieve, rescore = self.documents.sieve, _rescore(derived, setting)
         unit_queries = unit(queries, derived.dim, layer_norm=self.manifest.layer_norm)
         found, rows = self._faiss(derived).search(unit_queries, depth, nprobe=setting.nprobe or derived.nprobe)
+        more = (rows[:, -1] != NO_ROW) & (depth < self.manifest.rows)
+        if sieve:
+            rows = sieve.living(rows)
+            if rescore:
+                wanted = min(max(k, rescore), len(self))
+                rows, documents = sieve.first(rows, wanted)
+                more &= documents < wanted
         scores = self._exact(queries, rows, derived, setting) if self._is_exact(derived, setting) else found
-        ranking = order(rows, scores, k, self.documents.ids)
-        if depth == len(self) or _rescore(derived, setting):
-            return ranking
-        exhausted = rows[:, -1] == NO_ROW
-        unsettled = np.flatnonzero(~exhausted & (ranking.scores[:, -1] <= scores.min(axis=1) + ROUNDING))
+        ranking = order(sieve.best(rows, scores) if sieve else rows, scores, k, self.documents.ids)
+        if rescore:
+            more &= bool(sieve)
+        else:
+            more &= ranking.scores[:, -1] <= found[:, -1] + ROUNDING
+        unsettled = np.flatnonzero(more)
         if len(unsettled):
-            deeper = min(len(self), 4 * depth)
+            deeper = min(self.manifest.rows, 4 * depth)
             for part in _parts(len(unsettled), deeper):
                 again = unsettled[part]
                 ranking.put(again, self._search_block(queries[again], k, deeper, derived, setting))
@@ -188,39 +230,11 @@ class Index:
             scores[block] = cosine_scores(queries[block], vectors, dim, layer_norm=self.manifest.layer_norm)
         return scores
 
-    def _faiss(self, derived: Derived) -> FaissIndex:
-        if derived.file not in self._opened:
-            opened = FaissIndex(self.folder / derived.file)
-            opened.expect(rows=len(self), dim=derived.dim)
-            self._opened[derived.file] = opened
-        return self._opened[derived.file]
-
-
-def open_index(folder: str | Path) -> Index:
-    r"""Open an index folder for searching.
-
-    Reads the manifest and compares the size of every file; the files themselves are mapped when first needed. A derived
-    file that was deleted is as if it had never been made. Raises IndexFolderError where the folder is not an index or
-    another file is missing or cut short.
-
-    >>> import tempfile
-    >>> from searchapp import build_index, load_encoder, open_corpus, open_index
-    >>> place = Path(tempfile.mkdtemp())
-    >>> _ = (place / "shop.csv").write_text("id,text\nb1,red leather bag\nk1,kettle\n")
-    >>> _ = build_index(open_corpus(place / "shop.csv"), place / "shop", encoder=load_encoder("minilm"))
-    >>> index = open_index(place / "shop")
-    >>> len(index), index.manifest.encoder["model"], index.documents.ids(np.array([1]))
-    (2, 'minilm', ['k1'])
-    """
-    folder = Path(folder)
-    manifest = _without_deleted(folder, read_manifest(folder))
-    for name, entry in manifest.files.items():
-        path = folder / name
-        size = path.stat().st_size if path.is_file() else None
-        if size != entry.bytes:
-            found = "is missing" if size is None else f"has {size:,} bytes"
-            raise IndexFolderError(f"{path} {found}, the manifest says {entry.bytes:,} bytes; build the index again")
-    return Index(folder, manifest)
+    def _faiss(self, derived: Derived) -> FaissParts:
+        if derived.name not in self._opened:
+            files = [self._files[name] for name in derived.files]
+            self._opened[derived.name] = FaissParts(files, [part.rows for part in derived.parts], dim=derived.dim)
+        return self._opened[derived.name]
 
 
 def _parts(queries: int, depth: int) -> Iterator[slice]:
@@ -230,20 +244,10 @@ def _parts(queries: int, depth: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-def _without_deleted(folder: Path, manifest: Manifest) -> Manifest:
-    """Return the manifest without derived files that somebody deleted: they can be made again and are not missed."""
-    gone = {derived.file for derived in manifest.derived if not (folder / derived.file).exists()}
-    return replace(
-        manifest,
-        derived=tuple(derived for derived in manifest.derived if derived.file not in gone),
-        files={name: entry for name, entry in manifest.files.items() if name not in gone},
-    )
-
-
 def is_kind(derived: Derived, kind: str) -> bool:
     """Tell whether a derived index is of the kind a person names: as it was asked for, or with its numbers.
 
-    >>> made = Derived(dim=8, kind="ivf512-pq48", asked="ivf-pq", factory="IVF512,PQ48", file="", trained_on=0)
+    >>> made = Derived(dim=8, kind="ivf512-pq48", asked="ivf-pq", factory="IVF512,PQ48", parts=(), trained_on=0)
     >>> [is_kind(made, kind) for kind in ("ivf-pq", "ivf512-pq48", "IVF512,PQ48", "flat")]
     [True, True, True, False]
     """

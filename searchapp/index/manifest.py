@@ -12,14 +12,14 @@ from searchapp.layout import INDEX, MANIFEST, replacing_file
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CANARY_FILE = "canaries.npy"
 """float32 (2, texts, dim): the canary texts as queries and as documents, as the encoder gave them."""
 
 
 ENCODER_NAMES = ("model", "revision", "fingerprint", "dim", "prompts", "pooling", "max_seq_length", "dtype", "runtime")
 CORPUS_NAMES = ("name", "format", "text_template", "fingerprint")
-COUNTED = ("documents", "skipped", "duplicates", "truncated", "tokens_lost", "already_prefixed")
+COUNTED = ("documents", "vectors", "deleted", "skipped", "duplicates", "truncated", "tokens_lost", "already_prefixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,16 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One FAISS file of a derived index, over the rows after those of the part before it."""
+
+    rows: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Derived:
-    """One FAISS file made from the stored vectors."""
+    """A FAISS index made from the stored vectors: one file, and one more for each time documents were added."""
 
     dim: int
     kind: str
@@ -49,7 +57,7 @@ class Derived:
     asked: str
     """The row of the table, or factory string, it was planned from: `ivf-pq`."""
     factory: str
-    file: str
+    parts: tuple[Part, ...]
     trained_on: int
     nlist: int | None = None
     nprobe: int | None = None
@@ -61,6 +69,11 @@ class Derived:
     def name(self) -> str:
         """Return what the file is called: dim and kind."""
         return f"d{self.dim}-{self.kind}"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the names of the files of all parts."""
+        return tuple(part.file for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +97,26 @@ class Manifest:
     canary_texts: tuple[str, ...] = field(default=())
     query_encoder: str | None = None
     """The runtime that opens the encoder in the folder, if the index carries one."""
+    chunk_overlap: int | None = None
+    """Tokens that two neighbouring chunks of a document share; None where documents are not cut into chunks."""
+    deleted: str | None = None
+    """The file of the rows that are deleted; None where none is."""
+    generation: int = 0
+    """How often documents were added or deleted since the index was built."""
+
+    @property
+    def rows(self) -> int:
+        """Return how many vectors are stored, those of deleted documents included."""
+        return sum(shard.rows for shard in self.shards)
 
     @property
     def documents(self) -> int:
         """Return how many documents the index holds."""
-        return sum(shard.rows for shard in self.shards)
+        return self.counts["documents"]
+
+    def bytes_of(self, derived: Derived) -> int:
+        """Return the size of a derived index's files."""
+        return sum(self.files[name].bytes for name in derived.files)
 
     def to_json(self) -> dict[str, Json]:
         """Return the manifest as it stands in the file."""
@@ -109,10 +137,19 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise IndexFolderError(_not_an_index(folder)) from None
-    except (OSError, ValueError, RecursionError) as error:
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise IndexFolderError(not_an_index(folder)) from None
+    except OSError as error:
+        raise IndexFolderError(f"{path} can't be read as a manifest ({error}); build the index again") from None
+    return parse_manifest(raw, path)
+
+
+def parse_manifest(raw: bytes, path: Path) -> Manifest:
+    """Read a manifest from its bytes; `path` is where they came from. Raises IndexFolderError as `read_manifest`."""
+    try:
+        body = json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise IndexFolderError(f"{path} can't be read as a manifest ({error}); build the index again") from None
     if not isinstance(body, dict) or body.get("format") != INDEX.name:
         raise IndexFolderError(f"{path} is not the manifest of a searchapp index; name another folder")
@@ -135,18 +172,26 @@ def _parse(body: dict[str, Any]) -> Manifest:
         dim=body["dim"],
         layer_norm=body["layer_norm"],
         shards=tuple(Shard(**shard) for shard in body["shards"]),
-        derived=tuple(Derived(**derived) for derived in body["derived"]),
+        derived=tuple(
+            Derived(**{**derived, "parts": tuple(Part(**part) for part in derived["parts"])})
+            for derived in body["derived"]
+        ),
         files={name: FileEntry(**entry) for name, entry in body["files"].items()},
         versions=body["versions"],
         metric=body["metric"],
         canary_texts=tuple(body["canary_texts"]),
-        query_encoder=body.get("query_encoder"),
+        query_encoder=body["query_encoder"],
+        chunk_overlap=body["chunk_overlap"],
+        deleted=body["deleted"],
+        generation=body["generation"],
     )
     _check(manifest)
     for name in manifest.files:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"the file name {name!r} leaves the folder")
-    named = [n for s in manifest.shards for n in (s.vectors, s.documents)] + [d.file for d in manifest.derived]
+    named = [name for shard in manifest.shards for name in (shard.vectors, shard.documents)]
+    named += [name for derived in manifest.derived for name in derived.files]
+    named += [manifest.deleted] if manifest.deleted is not None else []
     if missing := [name for name in named if name not in manifest.files]:
         raise ValueError(f"{missing[0]!r} has no entry under files")
     return manifest
@@ -164,11 +209,15 @@ def _check(manifest: Manifest) -> None:
         raise ValueError(f"the metric is {manifest.metric!r}, expected 'cosine'")
     if not isinstance(manifest.query_encoder, str | None):
         raise TypeError(f"the query encoder's runtime is {manifest.query_encoder!r}")
-    if not all(isinstance(number, int) for number in (manifest.dim, *manifest.counts.values())):
+    if not all(isinstance(number, int) for number in (manifest.dim, manifest.generation, *manifest.counts.values())):
         raise ValueError("a count is no number")
+    for derived in manifest.derived:
+        if (covered := sum(part.rows for part in derived.parts)) != manifest.rows:
+            raise ValueError(f"{derived.name} covers {covered} of {manifest.rows} rows")
 
 
-def _not_an_index(folder: Path) -> str:
+def not_an_index(folder: Path) -> str:
+    """Say that a folder is not an index, and how to make one."""
     if not folder.is_dir():
         return f"there is no folder {folder}; make an index with: searchapp index CORPUS --out {folder}"
     return (

@@ -68,7 +68,7 @@ def write_shard(path: Path, blocks: Iterator[Vectors], *, rows: int, dim: int) -
 class VectorStore:
     """The vectors of an index, memory-mapped; row i is row i of the shards laid end to end."""
 
-    def __init__(self, paths: Sequence[Path], dim: int) -> None:
+    def __init__(self, paths: Sequence[os.PathLike[str]], dim: int) -> None:
         self.dim = dim
         self._paths = list(paths)
         self._shards = [_open_shard(path, dim) for path in paths]
@@ -92,16 +92,16 @@ class VectorStore:
         They are read, not mapped: mapped pages of a whole corpus would count as this process's memory.
         """
         for path, shard in zip(self._paths, self._shards, strict=True):
-            with path.open("rb") as handle:
+            with Path(path).open("rb") as handle:
                 handle.seek(-shard.nbytes, os.SEEK_END)
                 for start in range(0, len(shard), size):
                     rows = min(size, len(shard) - start)
                     yield np.fromfile(handle, dtype=np.float32, count=rows * self.dim).reshape(rows, self.dim)
 
 
-def _open_shard(path: Path, dim: int) -> Vectors:
+def _open_shard(path: os.PathLike[str], dim: int) -> Vectors:
     try:
-        shard = np.load(path, mmap_mode="r", allow_pickle=False)
+        shard = np.load(os.fspath(path), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise IndexFolderError(f"{path} can't be read as vectors ({error}); build the index again") from None
     if shard.ndim != 2 or shard.shape[1] != dim or shard.dtype != np.float32:

@@ -41,7 +41,7 @@ def test_the_parts_are_what_exact_searches_say(dataset: Dataset, tmp_path: Path,
     queries = encoder.encode_queries([query.text for query in dataset.queries])
     ids = index.documents.ids(np.arange(len(index)))
     exact = {dim: unit(queries, dim).astype(float) @ unit(vectors, dim).astype(float).T for dim in (DIM, CUT)}
-    raw = faiss.read_index(str(tmp_path / "mine" / index.manifest.derived[0].file))
+    raw = faiss.read_index(str(tmp_path / "mine" / index.manifest.derived[0].files[0]))
     if "IVF" in kind:
         raw.make_direct_map()
     decoded = raw.reconstruct_n(0, len(index))

@@ -92,7 +92,8 @@ def test_info_shows_the_manifest(shop: Path) -> None:
 def test_a_dim_is_added_without_the_model(shop: Path) -> None:
     done = call("index", "--from", shop, "--dim", "64", "--kind", "flat", "--json")
     assert "added d64-flat" in done.stderr
-    assert [d["file"] for d in json.loads(done.stdout)["derived"]] == ["d384-flat.faiss", "d64-flat.faiss"]
+    names = [part["file"] for d in json.loads(done.stdout)["derived"] for part in d["parts"]]
+    assert names == ["d384-flat.faiss", "d64-flat.faiss"]
     again = call("index", "--from", shop, "--dim", "64", "--kind", "flat")
     assert "nothing to add" in again.stderr
     hits = call("query", shop, "kettle", "--dim", "64", "--json", "-k", "1").stdout

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from searchapp.encoders import EncoderOptions, load_encoder
-from searchapp.encoders.base import EncodeCounts, EncoderCard
+from searchapp.encoders.base import EncoderCard
 from searchapp.encoders.folder import find_folder
 from searchapp.encoders.torch_pool import PooledEncoder
 from searchapp.encoders.torch_worker import Answer, Order, serve
@@ -163,7 +163,7 @@ def test_a_worker_counts_each_answer_by_itself(built: Build) -> None:
         answer = served.connection.recv()
         assert isinstance(answer, Answer)
         assert answer.vectors.shape == (count, 50)
-        assert answer.counts == EncodeCounts(texts=count)
+        assert (answer.prefixed, answer.lost) == ([False] * count, [0] * count)
     served.connection.send(("query", "red bag"))
     assert isinstance(served.connection.recv(), SearchappError)
     served.end()

@@ -9,7 +9,7 @@ import numpy as np
 from searchapp.build import silent
 from searchapp.index import Index, Manifest, open_index
 from searchapp.index.derive import Origin, build_derived, plan_targets
-from searchapp.index.documents import write_documents
+from searchapp.index.documents import RowFacts, write_documents
 from searchapp.index.manifest import CANARY_FILE, CORPUS_NAMES, COUNTED, ENCODER_NAMES, Shard, write_manifest
 from searchapp.index.steps import Steps, describe_file
 from searchapp.index.vectors import Vectors, VectorStore, write_shard
@@ -32,6 +32,16 @@ def shuffled_ids(rows: int) -> list[str]:
     return [f"d{number:05d}" for number in order]
 
 
+def no_facts(rows: int) -> RowFacts:
+    """Return the facts of rows that are a document each, of different texts, with nothing lost."""
+    return RowFacts(
+        chunk=np.zeros(rows, np.int32),
+        text_hash=np.arange(rows, dtype=np.uint64),
+        tokens_lost=np.zeros(rows, np.int32),
+        prefixed=np.zeros(rows, np.bool_),
+    )
+
+
 def make_index(
     folder: Path,
     vectors: Vectors,
@@ -51,7 +61,9 @@ def make_index(
         shard = Shard(len(part), f"vectors/{number}.npy", f"documents/{number}.arrow")
         write_shard(folder / shard.vectors, iter([part]), rows=len(part), dim=part.shape[1])
         names = ids[start : start + shard_rows]
-        write_documents(folder / shard.documents, [Document(name, "", {"row": name}) for name in names])
+        write_documents(
+            folder / shard.documents, [Document(name, "", {"row": name}) for name in names], no_facts(len(names))
+        )
         shards.append(shard)
     np.save(folder / CANARY_FILE, np.zeros((2, 1, vectors.shape[1]), np.float32))
     files = {n: describe_file(folder / n) for s in shards for n in (s.vectors, s.documents)}
@@ -62,12 +74,13 @@ def make_index(
     with tempfile.TemporaryDirectory() as aside:
         steps, trained = Steps(Path(aside) / "receipts", folder), Steps(Path(aside), Path(aside))
         for target in plan_targets(dims, kinds, rows=len(vectors), width=vectors.shape[1]):
-            made, files[made.file] = build_derived(origin, target, files=steps, trained=trained, progress=silent)
+            made, entry = build_derived(origin, target, files=steps, trained=trained, progress=silent)
+            files |= dict.fromkeys(made.files, entry)
             derived.append(made)
     manifest = Manifest(
         encoder={**dict.fromkeys(ENCODER_NAMES, "none"), "prompts": {"query": "", "document": ""}},
         corpus=dict.fromkeys(CORPUS_NAMES, "random"),
-        counts={**dict.fromkeys(COUNTED, 0), "documents": len(vectors)},
+        counts={**dict.fromkeys(COUNTED, 0), "documents": len(vectors), "vectors": len(vectors)},
         dim=vectors.shape[1],
         layer_norm=layer_norm,
         shards=tuple(shards),

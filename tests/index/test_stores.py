@@ -14,7 +14,7 @@ from searchapp.index.documents import DocumentStore, write_documents
 from searchapp.index.manifest import read_manifest
 from searchapp.index.vectors import VectorStore, cosine_scores, unit, write_shard
 from searchapp.records import Document
-from tests.index.folders import make_index, random_vectors
+from tests.index.folders import make_index, no_facts, random_vectors
 
 
 def test_unit_cuts_and_then_normalises() -> None:
@@ -89,10 +89,11 @@ def test_stored_fields_come_back_as_they_were(
     folder = tmp_path_factory.mktemp("documents")
     documents = [Document(f"d{n}", "", fields) for n, fields in enumerate(rows)]
     cut = len(documents) // 2
-    write_documents(folder / "0.arrow", documents[:cut] or documents)
+    first = documents[:cut] or documents
+    write_documents(folder / "0.arrow", first, no_facts(len(first)))
     paths = [folder / "0.arrow"]
     if cut:
-        write_documents(folder / "1.arrow", documents[cut:])
+        write_documents(folder / "1.arrow", documents[cut:], no_facts(len(documents) - cut))
         paths.append(folder / "1.arrow")
     store = DocumentStore(paths)
     assert len(store) == len(rows)
@@ -106,8 +107,8 @@ def test_stored_fields_come_back_as_they_were(
 
 def test_ids_and_rows_belong_together(tmp_path: Path) -> None:
     names = ["b", "a", "製品", "zapato-ñ", "가방"]
-    write_documents(tmp_path / "0.arrow", [Document(name, "") for name in names[:2]])
-    write_documents(tmp_path / "1.arrow", [Document(name, "") for name in names[2:]])
+    write_documents(tmp_path / "0.arrow", [Document(name, "") for name in names[:2]], no_facts(2))
+    write_documents(tmp_path / "1.arrow", [Document(name, "") for name in names[2:]], no_facts(3))
     store = DocumentStore([tmp_path / "0.arrow", tmp_path / "1.arrow"])
     assert store.ids(np.array([4, 0, 2])) == ["가방", "b", "製品"]
     assert store.rows(["製品", "nobody", "a"]) == {"製品": 2, "a": 1}
@@ -120,7 +121,7 @@ def test_ids_and_rows_belong_together(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"format": "other"}, "is not the manifest of a searchapp index"),
-        ({"format_version": 99}, "has format version 99, this searchapp reads 1"),
+        ({"format_version": 99}, "has format version 99, this searchapp reads 2"),
         ({"shards": [{"rows": 1}]}, "is damaged"),
         ({"encoder": []}, "is damaged"),
         ({"encoder": {"model": "m"}}, r"is damaged \(KeyError\('prompts'\)\)"),
