@@ -6,6 +6,7 @@ import typer
 
 from searchapp import __version__
 from searchapp.cli.bench import app as bench
+from searchapp.cli.doctor import doctor
 from searchapp.cli.index import index
 from searchapp.cli.info import info
 from searchapp.cli.query import query
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (index, query, info):
+for command in (index, query, info, doctor):
     app.command()(command)
 app.add_typer(bench, name="bench")
 

@@ -66,11 +66,12 @@ def hash_files(folder: Path) -> dict[str, str]:
     Those are weights, tokenizers, configs and code; not the card, nor what is there for other runtimes, nor weights
     in the old format beside some in the new one.
     """
-    return {
-        path.relative_to(folder).as_posix(): sha256_file(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and _decides(path, folder)
-    }
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in deciding_files(folder)}
+
+
+def deciding_files(folder: Path) -> list[Path]:
+    """Return the files that decide the vectors; see `hash_files`."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and _decides(path, folder)]
 
 
 def fingerprint(hashes: Mapping[str, str]) -> str:
@@ -96,11 +97,29 @@ def _cached_name(folder: Path) -> tuple[str, ...]:
     return (owner.removeprefix("models--").replace("--", "/"),) if where.name == "snapshots" else ()
 
 
+def is_here(name: str, *, revision: str | None = None) -> bool:
+    """Tell whether a model is on this machine, so that `find_folder` would fetch nothing."""
+    if Path(name).expanduser().is_dir() or name in CATALOG:
+        return True
+    if not _HUB_NAME.fullmatch(name):
+        return False
+    hub = require("huggingface_hub", extra="models")
+    try:
+        hub.snapshot_download(_repository(name), revision=revision, local_files_only=True)
+    except (OSError, ValueError, hub.errors.HTTPError, hub.errors.EntryNotFoundError):
+        return False
+    return True
+
+
+def _repository(name: str) -> str:
+    return name if "/" in name else f"sentence-transformers/{name}"
+
+
 def _from_hub(name: str, revision: str | None) -> tuple[Path, str | None]:
     if not _HUB_NAME.fullmatch(name):
         raise ModelError(f"there is no folder {name}, and it can't be a hub name (OWNER/MODEL); {_known()}")
     hub = require("huggingface_hub", extra="models")
-    repository = name if "/" in name else f"sentence-transformers/{name}"
+    repository = _repository(name)
     try:
         path = _download(hub, repository, revision, ignored=_OTHER_RUNTIMES + _OLD_WEIGHTS)
         if not any(path.rglob("*.safetensors")):

@@ -182,6 +182,22 @@ def faiss_version() -> str:
     return version
 
 
+def estimate_bytes(plan: Plan, dim: int, *, rows: int) -> int:
+    """Return about how many bytes the file of such an index has: codes, ids in lists, centroids and codebooks."""
+    faiss = _faiss()
+    fixed, each = 0, 0
+    for part, inner in _parts(_make(plan, dim)):
+        if isinstance(inner, faiss.IndexIVF):
+            each += inner.code_size + 8
+        elif part == "quantizer":
+            fixed += inner.sa_code_size() * (plan.nlist or 0)
+        elif isinstance(inner, faiss.IndexFlatCodes):
+            each += inner.code_size
+        if hasattr(inner, "pq"):
+            fixed += 4 * inner.pq.ksub * dim
+    return fixed + each * rows
+
+
 def _faiss() -> ModuleType:
     return require("faiss", extra="cpu")
 
