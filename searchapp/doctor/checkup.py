@@ -1,5 +1,6 @@
 """A check-up: everything that is named, looked at in turn; nothing that is broken stops it."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from searchapp.encoders.folder import ModelFolder, find_folder, is_here
 from searchapp.encoders.lengths import open_token_counter
 from searchapp.errors import SearchappError, UsageError
 from searchapp.index import Index, open_index
+from searchapp.layout import MANIFEST
 from searchapp.search import load_contract_encoder
 
 NO_MODEL = "nothing can be embedded or searched with it"
@@ -75,7 +77,7 @@ def _open_index(folder: Path, opened: _Opened) -> list[Finding]:
     found = examine("index", "opens", partial(index.opened, folder), means=NO_INDEX)
     if found[-1].level == "ok":
         opened.index = open_index(folder)
-    if folder.is_dir():
+    if (folder / MANIFEST).is_file():
         found += examine("index", "files", partial(files.files, folder), means=NO_INDEX)
     return found
 
@@ -112,7 +114,8 @@ def _model(wanted: Wanted, opened: _Opened) -> Iterator[Finding]:
     source, encoder = opened.source, opened.encoder
     if source is None:
         return
-    where = partial(model.place, source, was_here=opened.was_here, trusted=wanted.options.trust_remote_code)
+    trusted, offline = wanted.options.trust_remote_code, os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
+    where = partial(model.place, source, was_here=opened.was_here, trusted=trusted, offline=offline)
     yield from examine("model", "offline", where, means=ODD)
     if encoder is None:
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from searchapp.build import library_versions
-from searchapp.doctor.finding import Finding, Level, examine
+from searchapp.doctor.finding import Figure, Finding, Level, examine
 from searchapp.doctor.spread import describe_spread, judge_lengths, judge_spread
 from searchapp.doctor.vectors import measure_spread
 from searchapp.errors import IndexFolderError
@@ -128,7 +128,7 @@ def derived(index: Index) -> Iterator[Finding]:
 def _search(index: Index, one: Derived) -> Iterator[Finding]:
     size = index.manifest.files[one.file].bytes
     each = size / max(1, len(index))
-    figures = {
+    figures: dict[str, Figure] = {
         "name": one.name,
         "bytes": size,
         "bytes_a_vector": round(each, 1),

@@ -1,6 +1,5 @@
 """A model: where it lies, whether it needs a hub, and how long a text it takes."""
 
-import os
 from collections.abc import Iterator
 
 from searchapp.doctor.finding import Finding, Level
@@ -11,9 +10,11 @@ LONGEST = 2_048
 """Words of the longest text that is tried: attention over more takes a minute on two cores."""
 
 
-def place(source: ModelFolder, *, was_here: bool, trusted: bool) -> Iterator[Finding]:
-    """Say where a model lies, and whether it would be found without a network."""
-    offline = bool(os.environ.get("HF_HUB_OFFLINE"))
+def place(source: ModelFolder, *, was_here: bool, trusted: bool, offline: bool) -> Iterator[Finding]:
+    """Say where a model lies, and whether it would be found without a network.
+
+    `was_here` is for a model that was not fetched just now, `offline` for an environment that forbids to.
+    """
     figures = {"path": str(source.path), "revision": source.revision, "was_here": was_here, "HF_HUB_OFFLINE": offline}
 
     def said(level: Level, found: str, means: str, advice: str) -> Finding:
