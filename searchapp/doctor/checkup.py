@@ -106,7 +106,7 @@ def _load(wanted: Wanted, opened: _Opened) -> Iterator[Finding]:
     card = opened.encoder.card
     shown = f"{card.model}: {card.dim} dims, {card.pooling} pooling, {card.runtime} {card.dtype}"
     yield Finding(
-        "model", "loads", "ok", found, "", "", {"model": card.model, "dim": card.dim, "runtime": card.runtime}
+        "model", "loads", "ok", shown, "", "", {"model": card.model, "dim": card.dim, "runtime": card.runtime}
     )
 
 

@@ -112,6 +112,19 @@ def test_a_broken_corpus_is_a_finding(content: str, shop: Path, tmp_path: Path) 
     ]
 
 
+def test_a_model_that_is_gone_is_noted_where_the_index_carries_its_encoder(shop: Path, tmp_path: Path) -> None:
+    import shutil
+
+    model = make_static(tmp_path / "m")
+    for level, carries in (("problem", ["--no-encoder"]), ("note", [])):
+        made = ["index", str(shop / "shop.csv"), "--out", str(tmp_path / level), "--model", str(model), *carries]
+        assert CliRunner().invoke(app, made).exit_code == 0
+    shutil.rmtree(model)
+    for level, code in (("problem", 1), ("note", 0)):
+        body = json.loads(call("--index", tmp_path / level, "--json", code=code).stdout)
+        assert next(one["level"] for one in body["findings"] if one["check"] == "loads") == level
+
+
 def test_what_is_not_there_is_a_finding(shop: Path, tmp_path: Path) -> None:
     for asked in (
         ["--index", tmp_path / "none"],

@@ -80,7 +80,7 @@ def test_duplicates_across_windows_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_what_is_cut_is_what_the_encoder_cuts(name: str, built: Build, tmp_path: Path) -> None:
-    texts = [" ".join([text] * times) for text in SENTENCES for times in (1, 3, 20)]
+    texts = [" ".join([text] * times) for text in SENTENCES for times in (1, 3, 60)]
     facts, encoder = facts_of(tmp_path / "c.jsonl", texts), load_encoder(str(built(name)))
     counter = open_token_counter(find_folder(str(built(name))).path)
     assert counter is not None

@@ -14,11 +14,13 @@ from searchapp.build import build_index
 from searchapp.corpus import open_corpus
 from searchapp.doctor import contract, files, index
 from searchapp.doctor.finding import Finding, examine
+from searchapp.encoders import load_encoder
 from searchapp.errors import BadVectorsError, ContractError
 from searchapp.index import Index, derive, open_index
 from searchapp.index.work import work_path
 from searchapp.prompts import Prompts
 from tests.fakes import CuttingEncoder, DriftedEncoder, HashEncoder, PoisonedEncoder
+from tests.models_on_disk import make_static
 
 ROWS = 40
 
@@ -171,10 +173,24 @@ def test_an_encoder_that_gives_nan_is_refused(made: Index) -> None:
 
 
 def test_what_a_query_needs_elsewhere_is_told(made: Index) -> None:
-    encoder = CuttingEncoder(7)
-    (torch,) = contract.readiness(made, encoder)
-    assert (torch.level, torch.figures) == ("note", {"carries_encoder": False, "torch": True})
-    assert "a query needs the model hash-0 and torch" in torch.found
-    encoder.card = dataclasses.replace(encoder.card, runtime="static")
-    (static,) = contract.readiness(made, encoder)
-    assert static.found.endswith("a query needs the model hash-0")
+    (bare,) = contract.readiness(made)
+    assert (bare.level, bare.figures) == ("note", {"carries_encoder": False, "torch": False})
+    assert bare.found.endswith("a query needs the model hash-0")
+    rewrite(made.folder, lambda body: body["encoder"].update(runtime="torch"))
+    (torch,) = contract.readiness(open_index(made.folder))
+    assert torch.found.endswith("a query needs the model hash-0 and torch")
+
+
+def test_a_carried_encoder_is_opened_and_compared(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("id,text\na,red leather bag\nb,kitchen tap\n", encoding="utf-8")
+    model = make_static(tmp_path / "model")
+    made = build_index(open_corpus(tmp_path / "c.csv"), tmp_path / "made", encoder=load_encoder(str(model)))
+    (found,) = contract.readiness(made)
+    assert (found.level, found.figures["carries_encoder"]) == ("ok", True)
+    assert (found.figures["query"], found.figures["document"]) == (pytest.approx(1, abs=1e-5),) * 2
+    folder = made.folder / "encoder"
+    assert found.figures["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-40])
+    (broken,) = examine("index", "offline", lambda: contract.readiness(made), means="queries fail")
+    assert broken.level == "problem"
