@@ -12,7 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from searchapp.errors import BadVectorsError, IndexFolderError, UsageError
+from searchapp.index.faiss_bytes import OddFileError
+from searchapp.index.faiss_file import outline_bytes, outline_file
 from searchapp.index.kinds import KINDS, PQ_POINTS, Plan
+from searchapp.index.ranking import NO_ROW
 from searchapp.index.vectors import Rows, Vectors, VectorStore, unit
 from searchapp.optional import require
 
@@ -47,8 +50,11 @@ def check_factory(plan: Plan, dim: int, *, rows: int) -> None:
         index.train(vectors)
         index.add(vectors)
         index.search(vectors[:1], 1)
+        outline_bytes(_faiss().serialize_index(index).tobytes())
     except RuntimeError as error:
         raise _refusal(plan, dim, _reason(error)) from None
+    except OddFileError as error:
+        raise _refusal(plan, dim, f"its file can't be checked before it is opened: {error}") from None
 
 
 def needs_training(plan: Plan, dim: int) -> bool:
@@ -116,6 +122,8 @@ class FaissIndex:
     def __init__(self, path: os.PathLike[str]) -> None:
         faiss = _faiss()
         self.path = path
+        # FAISS believes what a file says of itself, so it is looked through first.
+        outline_file(path)
         try:
             # IO_FLAG_MMAP maps inverted lists too, but through a class that takes eight times as long to search.
             self._index = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC)
@@ -146,6 +154,11 @@ class FaissIndex:
             searched = searched.storage
         scores, rows = searched.search(queries, k, params=parameters)
         del held
+        if rows.size and (rows.max() >= self._index.ntotal or rows.min() < NO_ROW):
+            raise IndexFolderError(
+                f"{self.path} names row {rows.max() if rows.max() > 0 else rows.min()} of {self._index.ntotal}; "
+                "build it again"
+            )
         return scores, rows
 
     def _parameters(self, nprobe: int | None, among: Rows | None) -> "tuple[SearchParameters | None, list[object]]":

@@ -34,22 +34,26 @@ def _l2_quantizer() -> faiss.Index:
 
 
 def _l2_inside() -> faiss.Index:
-    return faiss.IndexPreTransform(faiss.LinearTransform(8, 8), faiss.IndexFlatL2(8))
+    rotation = faiss.RandomRotationMatrix(8, 8)
+    rotation.init(1)
+    index = faiss.IndexPreTransform(rotation, faiss.IndexFlatL2(8))
+    index.metric_type = faiss.METRIC_INNER_PRODUCT
+    return index
 
 
-@pytest.mark.parametrize(("make", "part"), [(_l2_index, "index"), (_l2_quantizer, "quantizer"), (_l2_inside, "index")])
-def test_an_l2_index_or_quantiser_is_refused(tmp_path: Path, make: object, part: str) -> None:
+@pytest.mark.parametrize("make", [_l2_index, _l2_quantizer, _l2_inside])
+def test_an_l2_index_or_quantiser_is_refused(tmp_path: Path, make: object) -> None:
     assert callable(make)
     path = tmp_path / "l2.faiss"
     faiss.write_index(make(), str(path))
-    with pytest.raises(IndexFolderError, match=rf"the {part} \(\w+\) has FAISS metric 1 where inner product \(0\)"):
+    with pytest.raises(IndexFolderError, match=r"IxF2 has FAISS metric 1 where inner product \(0\)"):
         FaissIndex(path)
 
 
 def test_a_file_that_is_not_faiss_is_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "noise.faiss"
     path.write_bytes(b"noise" * 100)
-    with pytest.raises(IndexFolderError, match=r"noise\.faiss can't be read by FAISS \(.+\); build it again"):
+    with pytest.raises(IndexFolderError, match=r"noise\.faiss can't be read as a FAISS index \(.+\); build it again"):
         FaissIndex(path)
 
 
