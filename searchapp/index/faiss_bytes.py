@@ -1,7 +1,6 @@
 """A cursor over a FAISS file that is not trusted: nothing is read, and no length believed, beyond the file's end."""
 
 import mmap
-import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,16 +88,6 @@ class Cursor:
             raise OddFileError(f"indexes are nested more than {DEEPEST} deep")
         yield
         self._depth -= 1
-
-
-def map_bytes(path: os.PathLike[str]) -> mmap.mmap | bytes:
-    """Map a file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        size = os.fstat(descriptor).st_size
-        return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) if size else b""
-    finally:
-        os.close(descriptor)
 
 
 def expect(what: str, found: int, expected: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from searchapp.errors import IndexFolderError
-from searchapp.index.faiss_bytes import Cursor, OddFileError, expect, map_bytes, rounded_up, within
+from searchapp.index.faiss_bytes import Cursor, OddFileError, expect, rounded_up, within
 from searchapp.index.faiss_parts import (
     Head,
     read_block_lists,
@@ -24,6 +24,7 @@ from searchapp.index.faiss_parts import (
     read_scan,
     read_transform,
 )
+from searchapp.index.mapped import map_bytes
 
 MOST_TRANSFORMS = 4
 MOST_REFINED = 1000
