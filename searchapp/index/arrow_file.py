@@ -40,6 +40,8 @@ def read_table(path: os.PathLike[str]) -> pa.Table:
 
 
 def _check_schema(schema: pa.Schema) -> None:
+    if len(set(schema.names)) != len(schema.names):
+        raise pa.ArrowInvalid("it has two columns of one name")
     for field in schema:
         kind = field.type
         if not (pa.types.is_string(kind) or pa.types.is_boolean(kind) or _is_number(kind)):

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from searchapp.errors import IndexFolderError
+from searchapp.index.arrow_file import check_strings, read_table
 from searchapp.index.sieve import Sieve
 from searchapp.index.vectors import Rows
 from searchapp.records import Document, Value
@@ -85,21 +86,34 @@ class DocumentStore:
     def __init__(
         self, paths: Sequence[os.PathLike[str]], *, deleted: Rows | None = None, chunked: bool = False
     ) -> None:
+        self._paths = list(paths)
+        self._validated = False
         self._tables = [_open_table(path) for path in paths]
         self._ids = pa.chunked_array([c for t in self._tables for c in t.column(ID).chunks], pa.string())
         self._starts = [0]
         for table in self._tables:
             self._starts.append(self._starts[-1] + table.num_rows)
         gone = np.empty(0, dtype=np.int64) if deleted is None else deleted
-        self.sieve = Sieve(gone, self.fact("chunk") if chunked else None)
         self._chunks = self.fact("chunk") if chunked else None
+        if self._chunks is not None and not _are_chunks(self._chunks):
+            raise self._unreadable("its chunks are out of order")
+        self.sieve = Sieve(gone, self._chunks)
 
     def __len__(self) -> int:
         return self._starts[-1]
 
+    @property
+    def shard_rows(self) -> list[int]:
+        """Return how many rows every shard holds."""
+        return [table.num_rows for table in self._tables]
+
     def ids(self, rows: Rows) -> list[str]:
         """Return the doc_ids of the given rows, in the given order."""
-        taken: list[str] = self._ids.take(pa.array(rows)).to_pylist()
+        try:
+            check_strings(self._ids, rows)
+            taken: list[str] = self._ids.take(pa.array(rows)).to_pylist()
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise self._unreadable(error) from None
         return taken
 
     def fields(self, row: int) -> Mapping[str, Value]:
@@ -109,15 +123,20 @@ class DocumentStore:
         shard = next(i for i, start in enumerate(self._starts[1:]) if row < start)
         table = self._tables[shard].slice(row - self._starts[shard], 1)
         stored: dict[str, Value] = {}
-        for name, column in zip(table.schema.names, table.columns, strict=True):
-            if name.startswith(FIELD) and (value := column[0].as_py()) is not None:
-                as_json = (table.schema.field(name).metadata or {}) == _JSON
-                stored[name.removeprefix(FIELD)] = json.loads(value) if as_json else value
+        try:
+            table.validate(full=True)
+            for name, column in zip(table.schema.names, table.columns, strict=True):
+                if name.startswith(FIELD) and (value := column[0].as_py()) is not None:
+                    as_json = (table.schema.field(name).metadata or {}) == _JSON
+                    stored[name.removeprefix(FIELD)] = json.loads(value) if as_json else value
+        except (pa.ArrowException, ValueError, RecursionError) as error:
+            raise self._unreadable(error) from None
         return stored
 
     def rows(self, doc_ids: Iterable[str]) -> dict[str, int]:
         """Return the first row of every given document that is in the index."""
         wanted = pa.array(dict.fromkeys(doc_ids), pa.string())
+        self.validate()
         held, living = self._ids.combine_chunks(), None
         if self.sieve:
             living = self.sieve.documents(len(self))
@@ -125,6 +144,24 @@ class DocumentStore:
         places = pc.index_in(wanted, value_set=held).to_pylist()
         found = {doc_id: row for doc_id, row in zip(wanted.to_pylist(), places, strict=True) if row is not None}
         return found if living is None else {doc_id: int(living[place]) for doc_id, place in found.items()}
+
+    def validate(self) -> None:
+        """Read all ids and fields once; raise IndexFolderError naming the first file with one that can't be."""
+        if not self._validated:
+            for path, table in zip(self._paths, self._tables, strict=True):
+                try:
+                    table.validate(full=True)
+                except pa.ArrowException as error:
+                    raise _bad_documents(path, error) from None
+            self._validated = True
+
+    def _unreadable(self, reason: object) -> IndexFolderError:
+        """Return the error that names the file to blame, as far as reading all of them tells."""
+        try:
+            self.validate()
+        except IndexFolderError as error:
+            return error
+        return _bad_documents(self._paths[0], reason)
 
     def fact(self, name: str) -> npt.NDArray[Any]:
         """Return one of FACTS of every row, as an array (rows,)."""
@@ -151,9 +188,18 @@ class DocumentStore:
 
 def _open_table(path: os.PathLike[str]) -> pa.Table:
     try:
-        table = pa.ipc.open_file(pa.memory_map(os.fspath(path))).read_all()
+        table = read_table(path)
         if table.schema.names[: 1 + len(FACTS)] != [ID, *(FACT + name for name in FACTS)]:
             raise pa.ArrowInvalid(f"its first columns are not {ID} and {', '.join(FACTS)}")
     except (OSError, pa.ArrowException) as error:
-        raise IndexFolderError(f"{path} can't be read as documents ({error}); build the index again") from None
+        raise _bad_documents(path, error) from None
     return table
+
+
+def _bad_documents(path: os.PathLike[str], reason: object) -> IndexFolderError:
+    return IndexFolderError(f"{path} can't be read as documents ({reason}); build the index again")
+
+
+def _are_chunks(chunks: npt.NDArray[np.int32]) -> bool:
+    """Tell whether every row is the first chunk of a document or comes after the chunk before it."""
+    return len(chunks) == 0 or bool(chunks[0] == 0 and ((chunks[1:] == 0) | (chunks[1:] == chunks[:-1] + 1)).all())

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from searchapp.errors import IndexFolderError, UsageError
 from searchapp.index.documents import DocumentStore
 from searchapp.index.manifest import CANARY_FILE, Derived, Manifest
+from searchapp.index.npy import map_array
 from searchapp.index.parts import FaissParts
 from searchapp.index.pinned import PinnedFile
 from searchapp.index.ranking import NO_ROW, Ranking, Scores, concatenate, order
@@ -59,17 +60,30 @@ class Index:
     @cached_property
     def vectors(self) -> VectorStore:
         """Return the full-width vectors."""
-        return VectorStore([self._files[shard.vectors] for shard in self.manifest.shards], self.manifest.dim)
+        store = VectorStore([self._files[shard.vectors] for shard in self.manifest.shards], self.manifest.dim)
+        self._compare("vectors", store.shard_rows)
+        return store
 
     @cached_property
     def documents(self) -> DocumentStore:
         """Return the documents."""
         manifest = self.manifest
-        return DocumentStore(
+        store = DocumentStore(
             [self._files[shard.documents] for shard in manifest.shards],
             deleted=open_deleted(self._files.get(manifest.deleted or ""), rows=manifest.rows),
             chunked=manifest.chunk_overlap is not None,
         )
+        self._compare("documents", store.shard_rows)
+        return store
+
+    def _compare(self, what: str, found: Sequence[int]) -> None:
+        """Raise IndexFolderError unless every shard holds as many rows as the manifest says: row i is row i in all."""
+        for shard, rows in zip(self.manifest.shards, found, strict=True):
+            if rows != shard.rows:
+                raise IndexFolderError(
+                    f"{self.folder / str(getattr(shard, what))} holds {rows:,} {what}, the manifest says "
+                    f"{shard.rows:,}; build the index again"
+                )
 
     def living_documents(self) -> Rows:
         """Return the first row of every document that is not deleted, int64, ascending."""
@@ -81,8 +95,8 @@ class Index:
         path = self._files[CANARY_FILE]
         expected = (2, len(self.manifest.canary_texts), self.manifest.dim)
         try:
-            stored = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            stored = map_array(path)
+        except (OSError, ValueError) as error:
             raise IndexFolderError(f"{path} can't be read as vectors ({error}); build the index again") from None
         if stored.shape != expected or stored.dtype != np.float32:
             raise IndexFolderError(

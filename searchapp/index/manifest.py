@@ -1,18 +1,21 @@
 """The manifest: what an index is, from what it was made, and what it promises. Written last."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from searchapp.errors import IndexFolderError
+from searchapp.index.pinned import PinnedFolder
+from searchapp.index.seal import MOST_BYTES, check_seal, read_json, seal
+from searchapp.index.typed import check_names, is_count, typed
 from searchapp.layout import INDEX, MANIFEST, replacing_file
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 FORMAT_VERSION = 2
+MOST_DIMS = 1 << 16
 CANARY_FILE = "canaries.npy"
 """float32 (2, texts, dim): the canary texts as queries and as documents, as the encoder gave them."""
 
@@ -125,9 +128,8 @@ class Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest in one step; from then on the folder is an index."""
-    text = json.dumps(manifest.to_json(), indent=2, ensure_ascii=False) + "\n"
     with replacing_file(folder / MANIFEST) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(seal(manifest.to_json()))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -137,7 +139,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        raw = path.read_bytes()
+        raw = PinnedFolder(folder).read(MANIFEST, most=MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         raise IndexFolderError(not_an_index(folder)) from None
     except OSError as error:
@@ -148,7 +150,7 @@ def read_manifest(folder: Path) -> Manifest:
 def parse_manifest(raw: bytes, path: Path) -> Manifest:
     """Read a manifest from its bytes; `path` is where they came from. Raises IndexFolderError as `read_manifest`."""
     try:
-        body = json.loads(raw.decode("utf-8"))
+        body = read_json(raw)
     except (ValueError, RecursionError) as error:
         raise IndexFolderError(f"{path} can't be read as a manifest ({error}); build the index again") from None
     if not isinstance(body, dict) or body.get("format") != INDEX.name:
@@ -159,6 +161,7 @@ def parse_manifest(raw: bytes, path: Path) -> Manifest:
             "build the index again, or use the searchapp that made it"
         )
     try:
+        check_seal(raw)
         return _parse(body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise IndexFolderError(f"{path} is damaged ({error!r}); build the index again") from None
@@ -171,12 +174,12 @@ def _parse(body: dict[str, Any]) -> Manifest:
         counts=body["counts"],
         dim=body["dim"],
         layer_norm=body["layer_norm"],
-        shards=tuple(Shard(**shard) for shard in body["shards"]),
+        shards=tuple(typed(Shard, shard) for shard in body["shards"]),
         derived=tuple(
-            Derived(**{**derived, "parts": tuple(Part(**part) for part in derived["parts"])})
+            typed(Derived, {**derived, "parts": tuple(typed(Part, part) for part in derived["parts"])})
             for derived in body["derived"]
         ),
-        files={name: FileEntry(**entry) for name, entry in body["files"].items()},
+        files={name: typed(FileEntry, entry) for name, entry in body["files"].items()},
         versions=body["versions"],
         metric=body["metric"],
         canary_texts=tuple(body["canary_texts"]),
@@ -186,9 +189,7 @@ def _parse(body: dict[str, Any]) -> Manifest:
         generation=body["generation"],
     )
     _check(manifest)
-    for name in manifest.files:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"the file name {name!r} leaves the folder")
+    check_names([MANIFEST, *manifest.files])
     named = [name for shard in manifest.shards for name in (shard.vectors, shard.documents)]
     named += [name for derived in manifest.derived for name in derived.files]
     named += [manifest.deleted] if manifest.deleted is not None else []
@@ -207,13 +208,24 @@ def _check(manifest: Manifest) -> None:
             raise KeyError(missing[0])
     if manifest.metric != "cosine":
         raise ValueError(f"the metric is {manifest.metric!r}, expected 'cosine'")
-    if not isinstance(manifest.query_encoder, str | None):
-        raise TypeError(f"the query encoder's runtime is {manifest.query_encoder!r}")
-    if not all(isinstance(number, int) for number in (manifest.dim, manifest.generation, *manifest.counts.values())):
-        raise ValueError("a count is no number")
+    _check_types(manifest)
     for derived in manifest.derived:
         if (covered := sum(part.rows for part in derived.parts)) != manifest.rows:
             raise ValueError(f"{derived.name} covers {covered} of {manifest.rows} rows")
+        if not 1 <= derived.dim <= manifest.dim:
+            raise ValueError(f"{derived.name} has {derived.dim} dims, the vectors {manifest.dim}")
+
+
+def _check_types(manifest: Manifest) -> None:
+    """Raise TypeError or ValueError for a number that counts nothing, or a text that is none."""
+    if not isinstance(manifest.query_encoder, str | None):
+        raise TypeError(f"the query encoder's runtime is {manifest.query_encoder!r}")
+    if not all(is_count(number) for number in (manifest.dim, manifest.generation, *manifest.counts.values())):
+        raise ValueError("a count is no number")
+    if not 1 <= manifest.dim <= MOST_DIMS:
+        raise ValueError(f"the vectors have {manifest.dim} dims, expected 1 to {MOST_DIMS:,}")
+    if not all(isinstance(text, str) for text in (*manifest.canary_texts, *manifest.versions.values())):
+        raise TypeError("a canary text or a version is no text")
 
 
 def not_an_index(folder: Path) -> str:

@@ -9,6 +9,7 @@ from searchapp.errors import IndexFolderError
 from searchapp.index.folder import Index
 from searchapp.index.manifest import Manifest, not_an_index, parse_manifest
 from searchapp.index.pinned import PinnedFile, PinnedFolder
+from searchapp.index.seal import MOST_BYTES
 from searchapp.layout import MANIFEST
 
 
@@ -33,7 +34,7 @@ def open_index(folder: str | Path) -> Index:
     while True:
         try:
             pinned = PinnedFolder(folder)
-            raw = pinned.read(MANIFEST)
+            raw = pinned.read(MANIFEST, most=MOST_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             raise IndexFolderError(not_an_index(folder)) from None
         except OSError as error:
@@ -62,7 +63,7 @@ def _opened(folder: Path, manifest: Manifest, files: Mapping[str, PinnedFile]) -
 def _was_replaced(folder: Path, manifest: bytes) -> bool:
     """Tell whether another version was put in place since this manifest was read."""
     with contextlib.suppress(OSError):
-        return PinnedFolder(folder).read(MANIFEST) != manifest
+        return PinnedFolder(folder).read(MANIFEST, most=MOST_BYTES) != manifest
     return False
 
 

@@ -44,9 +44,11 @@ class PinnedFolder:
         self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._descriptor)
 
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes as they are now; raise OSError where it can't be read."""
+    def read(self, name: str, *, most: int) -> bytes:
+        """Return a file's bytes as they are now; raise OSError where it can't be read, IndexFolderError if too big."""
         pinned = self.pin(name)
+        if pinned.size > most:
+            raise IndexFolderError(f"{pinned} has {pinned.size:,} bytes, at most {most:,} were expected")
         with Path(pinned).open("rb") as handle:
             return handle.read()
 
@@ -54,6 +56,9 @@ class PinnedFolder:
         """Hold a file open; raise OSError where it can't be, IndexFolderError for what is no ordinary file."""
         # A pipe would be waited for otherwise, until somebody writes to it.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        inside = os.path.realpath(self.folder)
+        if os.path.commonpath([inside, os.path.realpath(self.folder / name)]) != inside:
+            raise IndexFolderError(f"{self.folder / name} is a link that leaves the folder; build the index again")
         descriptor = os.open(name, flags, dir_fd=self._descriptor)
         pinned = PinnedFile(self.folder / name, descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchapp.errors import IndexFolderError
+from searchapp.index.npy import map_array
 from searchapp.index.ranking import NO_ROW, Scores
 from searchapp.index.vectors import Rows
 
@@ -98,8 +99,8 @@ def open_deleted(path: os.PathLike[str] | None, *, rows: int) -> Rows:
     if path is None:
         return np.empty(0, dtype=np.int64)
     try:
-        deleted: Rows = np.load(os.fspath(path), mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        deleted: Rows = map_array(path)
+    except (OSError, ValueError) as error:
         raise IndexFolderError(f"{path} can't be read as rows ({error}); build the index again") from None
     if (
         deleted.dtype != np.int64

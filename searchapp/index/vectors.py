@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchapp.errors import IndexFolderError
+from searchapp.index.npy import map_array
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 Rows: TypeAlias = npt.NDArray[np.int64]
@@ -77,6 +78,11 @@ class VectorStore:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    @property
+    def shard_rows(self) -> list[int]:
+        """Return how many vectors every shard holds."""
+        return [len(shard) for shard in self._shards]
+
     def take(self, rows: Rows) -> Vectors:
         """Return float32 (n, dim): the vectors of the given rows, in the given order."""
         taken = np.empty((len(rows), self.dim), dtype=np.float32)
@@ -101,7 +107,7 @@ class VectorStore:
 
 def _open_shard(path: os.PathLike[str], dim: int) -> Vectors:
     try:
-        shard = np.load(os.fspath(path), mmap_mode="r", allow_pickle=False)
+        shard = map_array(path)
     except (OSError, ValueError) as error:
         raise IndexFolderError(f"{path} can't be read as vectors ({error}); build the index again") from None
     if shard.ndim != 2 or shard.shape[1] != dim or shard.dtype != np.float32:
