@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 @guarded
 def info(
     folder: Annotated[Path, typer.Argument(metavar="INDEX", help="An index folder.")],
-    verify: Annotated[bool, typer.Option("--verify", help="Read every file and compare its checksum.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Show what an index is and what it was made from.
@@ -25,20 +24,16 @@ def info(
 
         searchapp info indexes/shop
 
-        searchapp info indexes/shop --verify --json
+        searchapp info indexes/shop --json
     """
     from searchapp.index import open_index
 
     opened = open_index(folder)
-    if verify:
-        opened.verify()
     if as_json:
         print_json(summary(opened), indent=2)
         return
     for line in describe(opened):
         typer.echo(line)
-    if verify:
-        typer.echo(f"verified: all {len(opened.manifest.files)} files are as they were written")
 
 
 def summary(opened: "Index") -> dict[str, object]:

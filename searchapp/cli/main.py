@@ -11,6 +11,7 @@ from searchapp.cli.index import index
 from searchapp.cli.info import info
 from searchapp.cli.query import query
 from searchapp.cli.stop import stop
+from searchapp.cli.verify import verify
 
 app = typer.Typer(
     name="searchapp",
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (index, query, info, doctor):
+for command in (index, query, info, verify, doctor):
     app.command()(command)
 app.add_typer(bench, name="bench")
 

@@ -66,7 +66,7 @@ def _judge_files(folder: Path, manifest: Manifest, *, bad: list[str], gone: list
         "ok",
         f"all {len(manifest.files) - len(gone)} files have their sizes; their bytes were not read",
         "a flipped byte would not be seen by this",
-        f"searchapp info {folder} --verify reads and compares them all",
+        f"searchapp verify {folder} reads and compares them all",
     )
 
 
@@ -78,7 +78,7 @@ def _judge_others(folder: Path, *, strange: list[str], newer: list[str]) -> Iter
             "note",
             f"newer than the manifest: {_list(newer)}",
             "they were copied, or changed since they were vouched for",
-            f"searchapp info {folder} --verify",
+            f"searchapp verify {folder}",
             {"newer": list(newer)},
         )
     if strange:

@@ -139,6 +139,21 @@ class FaissIndex:
                 "expected; build it again"
             )
 
+    def check_rows(self) -> None:
+        """Raise IndexFolderError unless its lists, where it has some, hold every row once."""
+        faiss = _faiss()
+        for _, part in _parts(self._index):
+            if not isinstance(part, faiss.IndexIVF):
+                continue
+            seen = np.zeros(part.ntotal, dtype=bool)
+            for number in range(part.nlist):
+                rows = _rows_of_list(part.invlists, number)
+                if len(rows) and (rows.min() < 0 or rows.max() >= len(seen)):
+                    raise IndexFolderError(f"{self.path} holds rows in its list {number} that are none; build it again")
+                seen[rows] = True
+            if not seen.all():
+                raise IndexFolderError(f"{self.path} holds some row twice, and row {seen.argmin()} not; build it again")
+
     def search(
         self, queries: Vectors, k: int, *, nprobe: int | None = None, among: Rows | None = None
     ) -> tuple[Scores, Rows]:
@@ -181,6 +196,16 @@ class FaissIndex:
             outer = faiss.SearchParametersPreTransform(index_params=parameters)
             return outer, [parameters, selector]
         return parameters, [selector]
+
+
+def _rows_of_list(lists: Any, number: int) -> Rows:
+    """Return the rows in one inverted list, int64."""
+    faiss = _faiss()
+    size = lists.list_size(number)
+    place = lists.get_ids(number)
+    rows: Rows = faiss.rev_swig_ptr(place, size).copy() if size else np.empty(0, np.int64)
+    lists.release_ids(number, place)
+    return rows
 
 
 def count_threads() -> int:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,14 +80,31 @@ def test_many_queries_become_a_run(shop: Path, tmp_path: Path) -> None:
 
 
 def test_info_shows_the_manifest(shop: Path) -> None:
-    shown = call("info", shop, "--verify").stdout
+    shown = call("info", shop).stdout
     assert "6 documents" in shown
     assert "minilm, 384 dims" in shown
-    assert "verified: all 4 files" in shown
     body = json.loads(call("info", shop, "--json").stdout)
     assert body["documents"] == 6
     assert body["encoder"]["max_seq_length"] == 256
     assert body["format"] == "searchapp-index"
+
+
+def test_verify_names_every_damaged_file(shop: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shop, tmp_path / "copy"))
+    files = sum(path.is_file() for path in folder.rglob("*"))
+    assert f"verified: all {files} files of {folder} are as they were written" in call("verify", folder).stdout
+    assert json.loads(call("verify", folder, "--json").stdout)["ok"] is True
+    (folder / "vectors/00000.npy").unlink()
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    done = call("verify", folder, code=1)
+    assert done.stdout.splitlines() == [
+        f"{folder / 'notes.txt'} is none of this index's files; move it away, unless somebody is writing here",
+        f"{folder / 'vectors/00000.npy'} is missing; build the index again",
+    ]
+    body = json.loads(call("verify", folder, "--json", code=1).stdout)
+    assert [problem["file"] for problem in body["problems"]] == ["notes.txt", "vectors/00000.npy"]
+    assert body["ok"] is False
+    assert "is not an index" in call("verify", tmp_path, code=1).stderr
 
 
 def test_a_dim_is_added_without_the_model(shop: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_healthy_folder(made: Index) -> None:
     )
     (sizes,) = files.files(made.folder)
     assert (sizes.level, sizes.check) == ("ok", "bytes")
-    assert sizes.advice == f"searchapp info {made.folder} --verify reads and compares them all"
+    assert sizes.advice == f"searchapp verify {made.folder} reads and compares them all"
 
 
 def test_every_short_and_missing_file_is_named(made: Index) -> None:
@@ -86,7 +86,7 @@ def test_strangers_newer_files_and_unfinished_work_are_noted(made: Index) -> Non
     found = by_check(list(files.files(made.folder)))
     assert (found["strangers"].level, found["strangers"].figures["strange"]) == ("note", ["notes.txt"])
     assert (found["newer"].level, found["newer"].figures["newer"]) == ("note", ["canaries.npy"])
-    assert found["newer"].advice == f"searchapp info {made.folder} --verify"
+    assert found["newer"].advice == f"searchapp verify {made.folder}"
     assert str(work_path(made.folder)) in found["unfinished"].found
 
 

@@ -1,8 +1,11 @@
 """Index folders made straight from vectors, for tests that need no encoder."""
 
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from searchapp.index import Index, Manifest, open_index
 from searchapp.index.derive import Origin, build_derived, plan_targets
 from searchapp.index.documents import RowFacts, write_documents
 from searchapp.index.manifest import CANARY_FILE, CORPUS_NAMES, COUNTED, ENCODER_NAMES, Shard, write_manifest
+from searchapp.index.seal import seal
 from searchapp.index.steps import Steps, describe_file
 from searchapp.index.vectors import Vectors, VectorStore, write_shard
 from searchapp.records import Document
@@ -32,11 +36,11 @@ def shuffled_ids(rows: int) -> list[str]:
     return [f"d{number:05d}" for number in order]
 
 
-def no_facts(rows: int) -> RowFacts:
+def no_facts(rows: int, start: int = 0) -> RowFacts:
     """Return the facts of rows that are a document each, of different texts, with nothing lost."""
     return RowFacts(
         chunk=np.zeros(rows, np.int32),
-        text_hash=np.arange(rows, dtype=np.uint64),
+        text_hash=np.arange(start, start + rows, dtype=np.uint64),
         tokens_lost=np.zeros(rows, np.int32),
         prefixed=np.zeros(rows, np.bool_),
     )
@@ -62,7 +66,7 @@ def make_index(
         write_shard(folder / shard.vectors, iter([part]), rows=len(part), dim=part.shape[1])
         names = ids[start : start + shard_rows]
         write_documents(
-            folder / shard.documents, [Document(name, "", {"row": name}) for name in names], no_facts(len(names))
+            folder / shard.documents, [Document(name, "", {"row": name}) for name in names], no_facts(len(names), start)
         )
         shards.append(shard)
     np.save(folder / CANARY_FILE, np.zeros((2, 1, vectors.shape[1]), np.float32))
@@ -91,3 +95,15 @@ def make_index(
     )
     write_manifest(folder, manifest)
     return open_index(folder)
+
+
+def reseal(folder: Path, change: Callable[[dict[str, Any]], object] = lambda body: None) -> None:
+    """Make a folder's manifest vouch for its files as they are now, with `change` made to what it says."""
+    path = folder / "manifest.json"
+    body = json.loads(path.read_text(encoding="utf-8"))
+    for name in body["files"]:
+        if (folder / name).is_file():
+            body["files"][name] = asdict(describe_file(folder / name))
+    change(body)
+    path.unlink()
+    path.write_bytes(seal({name: part for name, part in body.items() if name != "checksum"}))

@@ -1,7 +1,6 @@
 """Deleted rows never come back, chunks come back as their document: against a slow oracle, on every kind."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from searchapp.index.sieve import Sieve, open_deleted
 from searchapp.index.steps import describe_file
 from searchapp.index.vectors import cosine_scores
 from searchapp.records import Document
-from tests.index.folders import WIDTH, make_index, random_vectors
+from tests.index.folders import WIDTH, make_index, random_vectors, reseal
 
 ROWS = 1_200
 KINDS = ("flat", "sq8", "ivf-flat", "HNSW16,Flat")
@@ -169,8 +168,6 @@ def test_rows_that_can_not_be_deleted_are_refused(tmp_path: Path, rows: list[int
 
 def test_a_manifest_whose_parts_lack_rows_is_refused(tmp_path: Path) -> None:
     index = make_index(tmp_path / "shop", random_vectors(9))
-    body = json.loads((index.folder / "manifest.json").read_text(encoding="utf-8"))
-    body["derived"][0]["parts"][0]["rows"] = 8
-    (index.folder / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
+    reseal(index.folder, lambda body: body["derived"][0]["parts"][0].update(rows=8))
     with pytest.raises(IndexFolderError, match="d32-flat covers 8 of 9 rows"):
         open_index(index.folder)

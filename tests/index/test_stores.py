@@ -1,6 +1,5 @@
 """Vectors, documents and the manifest on disk: values in, the same values out, damage named."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from searchapp.index.documents import DocumentStore, write_documents
 from searchapp.index.manifest import read_manifest
 from searchapp.index.vectors import VectorStore, cosine_scores, unit, write_shard
 from searchapp.records import Document
-from tests.index.folders import make_index, no_facts, random_vectors
+from tests.index.folders import make_index, no_facts, random_vectors, reseal
 
 
 def test_unit_cuts_and_then_normalises() -> None:
@@ -135,9 +134,7 @@ def test_ids_and_rows_belong_together(tmp_path: Path) -> None:
 )
 def test_a_manifest_that_is_not_one_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
     folder = make_index(tmp_path / "index", random_vectors(5)).folder
-    path = folder / "manifest.json"
-    body = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**body, **change}), encoding="utf-8")
+    reseal(folder, lambda body: body.update(change))
     with pytest.raises(IndexFolderError, match=message):
         read_manifest(folder)
 
