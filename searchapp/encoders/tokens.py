@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,13 +41,14 @@ class TokenizedTexts:
 
     def padded(self, rows: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.int64]]:
         """Return int64 (len(rows), longest) per column for the texts at `rows`."""
-        width = max(self.lengths[row] for row in rows)
+        lengths = np.array([self.lengths[row] for row in rows])
+        places = np.arange(lengths.max())
+        taken = places >= (lengths.max() - lengths)[:, None] if self.left else places < lengths[:, None]
         result = {}
         for name, column in self.columns.items():
-            block = np.full((len(rows), width), self.padding[name], dtype=np.int64)
-            for place, row in enumerate(rows):
-                ids = column[row]
-                block[place, width - len(ids) if self.left else 0 :][: len(ids)] = ids
+            block = np.full(taken.shape, self.padding[name], dtype=np.int64)
+            ids = chain.from_iterable(column[row] for row in rows)
+            block[taken] = np.fromiter(ids, dtype=np.int64, count=int(lengths.sum()))
             result[name] = block
         return result
 

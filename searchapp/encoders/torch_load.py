@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 CPU_BUDGET = 1024
 """Tokens of a batch on the CPU, by benchmarks/encode.py: fewer pay more for Python, more leave the caches."""
-GPU_BUDGET = 16_384
-GPU_PART = 512
+GPU_BUDGET = 65_536
+GPU_PART = 2_048
 """Texts that are made ready together for a GPU; a window of an index has a few times as many."""
 
 
