@@ -77,7 +77,8 @@ def texts(facts: CorpusFacts) -> Iterator[Finding]:
 def lengths(facts: CorpusFacts, encoder: Encoder, counter: TokenCounter) -> Iterator[Finding]:
     """Count the tokens of the sample against what the model reads."""
     limit = encoder.card.max_seq_length
-    prefixed, already = add_prompt(encoder.card.prompts.document, [one.text for one in facts.sample])
+    prefixed, had = add_prompt(encoder.card.prompts.document, [one.text for one in facts.sample])
+    already = sum(had)
     tokens = sorted(counter.count(prefixed))
     cut = sum(found > limit for found in tokens) if limit else 0
     lost = sum(max(0, found - limit) for found in tokens) if limit else 0

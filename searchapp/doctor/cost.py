@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from searchapp.doctor.finding import Figure, Finding
 from searchapp.doctor.reading import CorpusFacts
 from searchapp.encoders import Encoder
 from searchapp.errors import UsageError
 from searchapp.index import KINDS, Plan, plan_kind
-from searchapp.index.documents import write_documents
+from searchapp.index.documents import RowFacts, write_documents
 from searchapp.index.faiss_backend import estimate_bytes
 
 SECONDS = 4.0
@@ -158,7 +160,15 @@ def documents_bytes(facts: CorpusFacts) -> int:
     """Return about how many bytes ids and stored fields take on disk, by writing the sample."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sample.arrow"
-        write_documents(path, facts.sample)
+        rows = len(facts.sample)
+        # Only their width matters.
+        numbers = RowFacts(
+            chunk=np.zeros(rows, np.int32),
+            text_hash=np.zeros(rows, np.uint64),
+            tokens_lost=np.zeros(rows, np.int32),
+            prefixed=np.zeros(rows, np.bool_),
+        )
+        write_documents(path, facts.sample, numbers)
         return path.stat().st_size * facts.count // len(facts.sample)
 
 

@@ -17,7 +17,7 @@ MOMENT = 1.0
 def files(folder: Path) -> Iterator[Finding]:
     """Compare the files of a folder with its manifest: all that are missing, cut short, strange or newer."""
     manifest = read_manifest(folder)
-    derived = {one.file for one in manifest.derived}
+    derived = {name for one in manifest.derived for name in one.files}
     bad: list[str] = []
     gone: list[str] = []
     newer: list[str] = []

@@ -17,6 +17,7 @@ from searchapp.index.manifest import Derived
 SAMPLE = 4_096
 """Stored vectors that are looked at."""
 SEED = 1234
+MISLEADS, REBUILD = "hits would name the wrong documents", "build the index again"
 CUT_SHARE = 0.1
 """From this share of cut documents on, it is worth a warning."""
 
@@ -40,20 +41,34 @@ def opened(folder: Path) -> Iterator[Finding]:
 
 def counts(index: Index) -> Iterator[Finding]:
     """Say whether documents and vectors are as many as the manifest says, and what was lost on their way in."""
-    said, vectors, documents = len(index), len(index.vectors), len(index.documents)
-    figures = {"manifest": said, "vectors": vectors, "documents": documents, **index.manifest.counts}
-    if not said == vectors == documents == index.manifest.counts["documents"]:
+    said, vectors, documents = index.manifest.rows, len(index.vectors), len(index.documents)
+    figures: dict[str, Figure] = {"rows": said, "vectors": vectors, "document_rows": documents, **index.manifest.counts}
+    if not said == vectors == documents:
+        found = f"the manifest says {said:,} rows; there are {vectors:,} vectors and {documents:,} rows of documents"
+        yield Finding("index", "counts", "problem", found, MISLEADS, REBUILD, figures)
+        return
+    counted = index.documents.counts()
+    wrong = [
+        f"{name} {index.manifest.counts[name]:,}, counted {count:,}"
+        for name, count in counted.items()
+        if index.manifest.counts[name] != count
+    ]
+    if wrong:
+        found = f"the manifest's counts are not those of its documents: {', '.join(wrong)}"
+        yield Finding("index", "counts", "problem", found, "its numbers can't be believed", REBUILD, figures)
+        return
+    shown = f"{len(index):,} documents, {counted['vectors']:,} vectors"
+    yield Finding("index", "counts", "ok", shown, "counted again, as the manifest says", "", figures)
+    if gone := counted["deleted"]:
         yield Finding(
             "index",
-            "counts",
-            "problem",
-            f"the manifest says {said:,} documents; there are {vectors:,} vectors and {documents:,} documents",
-            "hits would name the wrong documents",
-            "build the index again",
-            figures,
+            "deleted",
+            "note",
+            f"{gone:,} documents are deleted; {said - counted['vectors']:,} of {said:,} rows are still stored for them",
+            "no search shows them; they take disk and a little time",
+            "nothing; building the index again gives the disk back",
+            {"deleted": gone, "rows": said - counted["vectors"]},
         )
-        return
-    yield Finding("index", "counts", "ok", f"{said:,} documents, as many vectors", "row for row", "", figures)
     yield from _judge_losses(index)
 
 
@@ -126,8 +141,8 @@ def derived(index: Index) -> Iterator[Finding]:
 
 
 def _search(index: Index, one: Derived) -> Iterator[Finding]:
-    size = index.manifest.files[one.file].bytes
-    each = size / max(1, len(index))
+    size = index.manifest.bytes_of(one)
+    each = size / max(1, index.manifest.rows)
     figures: dict[str, Figure] = {
         "name": one.name,
         "bytes": size,
@@ -137,10 +152,11 @@ def _search(index: Index, one: Derived) -> Iterator[Finding]:
     }
     shown = f"{one.name}: {size / 1e6:,.1f} MB, {each:,.0f} bytes a vector"
     shown += f", trained on {one.trained_on:,}" if one.trained_on else ""
+    shown += f", {len(one.parts)} parts" if len(one.parts) > 1 else ""
     row = index.vectors.take(np.zeros(1, np.int64))
-    ranking = index.search(row, min(10, len(index)), Setting(one.dim, one.kind))
+    ranking = index.search(row, max(1, min(10, len(index))), Setting(one.dim, one.kind))
     if not np.isfinite(ranking.scores).all():
-        raise IndexFolderError(f"{one.file} gives scores that are no numbers; build it again")
+        raise IndexFolderError(f"{one.name} gives scores that are no numbers; build it again")
     yield Finding("index", "kind", "ok", shown, "opens and answers", "", figures)
 
 

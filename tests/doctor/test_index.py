@@ -102,9 +102,22 @@ def test_counts_and_losses(made: Index) -> None:
 
 
 def test_a_manifest_that_counts_otherwise_is_a_problem(made: Index) -> None:
-    rewrite(made.folder, lambda body: body["shards"][0].update(rows=ROWS - 1))
+    rewrite(made.folder, lambda body: body["counts"].update(duplicates=5))
     (found,) = index.counts(open_index(made.folder))
-    assert (found.level, found.figures["manifest"], found.figures["vectors"]) == ("problem", ROWS - 1, ROWS)
+    assert found.level == "problem"
+    assert found.found.endswith(": duplicates 5, counted 1")
+
+
+def test_fewer_rows_than_the_manifest_says_are_a_problem(made: Index) -> None:
+    def shorten(body: dict[str, Any]) -> None:
+        body["shards"][0]["rows"] = ROWS - 1
+        body["counts"].update(documents=ROWS - 1, vectors=ROWS - 1)
+        body["derived"][0]["parts"][0]["rows"] = ROWS - 1
+
+    rewrite(made.folder, shorten)
+    (found,) = index.counts(open_index(made.folder))
+    assert found.level == "problem"
+    assert found.found == "the manifest says 39 rows; there are 40 vectors and 40 rows of documents"
 
 
 def test_stored_vectors_are_measured(made: Index) -> None:
