@@ -171,7 +171,7 @@ def test_disk_is_what_a_build_takes(tmp_path: Path) -> None:
 def test_the_size_of_a_kind_is_that_of_its_file(kind: str, tmp_path: Path) -> None:
     made = derive(make_index(tmp_path / "made", random_vectors(10_000)), [32], [kind])
     one = next(derived for derived in made.manifest.derived if derived.asked == kind)
-    expected = made.manifest.files[one.file].bytes
+    expected = made.manifest.bytes_of(one)
     assert estimate_bytes(plan_kind(kind, rows=10_000, dim=32), 32, rows=10_000) == pytest.approx(expected, rel=0.03)
 
 
