@@ -29,7 +29,7 @@ def index(
     kind: Annotated[
         str,
         typer.Option(
-            "--kind", help="auto, flat, sq8, ivf-flat, ivf-pq, or a FAISS factory string; a list makes several."
+            "--kind", help="auto, flat, sq8, pq4, ivf-flat, ivf-pq, or a FAISS factory string; a list makes several."
         ),
     ] = "auto",
     layer_norm: Annotated[

@@ -28,10 +28,11 @@ def unit(vectors: Vectors, dim: int, *, layer_norm: bool = False) -> Vectors:
     if layer_norm:
         centred = vectors - vectors.mean(axis=1, keepdims=True)
         vectors = centred / np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + np.float32(1e-5))
-    cut = vectors[:, :dim]
-    norms = np.sqrt(np.einsum("nd,nd->n", cut, cut, dtype=np.float64))
+    wide = vectors[:, :dim].astype(np.float64)
+    norms = np.sqrt(np.einsum("nd,nd->n", wide, wide))
     norms[norms == 0] = 1
-    return np.ascontiguousarray(cut / norms[:, None], dtype=np.float32)
+    wide /= norms[:, None]
+    return wide.astype(np.float32)
 
 
 def cosine_scores(
@@ -86,10 +87,12 @@ class VectorStore:
     def take(self, rows: Rows) -> Vectors:
         """Return float32 (n, dim): the vectors of the given rows, in the given order."""
         taken = np.empty((len(rows), self.dim), dtype=np.float32)
-        homes = np.searchsorted(self._starts, rows, side="right") - 1
-        for home in np.unique(homes):
-            here = homes == home
-            taken[here] = self._shards[home][rows[here] - self._starts[home]]
+        order = np.argsort(rows)
+        ascending = rows[order]
+        bounds = np.searchsorted(ascending, self._starts)
+        for home in np.flatnonzero(bounds[1:] > bounds[:-1]):
+            here = slice(bounds[home], bounds[home + 1])
+            taken[order[here]] = self._shards[home][ascending[here] - self._starts[home]]
         return taken
 
     def blocks(self, size: int = 8192) -> Iterator[Vectors]:
@@ -114,5 +117,6 @@ def _open_shard(path: os.PathLike[str], dim: int) -> Vectors:
         raise IndexFolderError(
             f"{path} holds {shard.dtype} {shard.shape} where float32 (rows, {dim}) was expected; build the index again"
         )
-    vectors: Vectors = shard
+    # A memmap's class costs more than a small gather; its bytes stay mapped under a plain view.
+    vectors: Vectors = np.asarray(shard)
     return vectors

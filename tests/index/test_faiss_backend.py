@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from searchapp.errors import BadVectorsError, IndexFolderError, UsageError
-from searchapp.index.faiss_backend import Cut, FaissIndex, check_factory, fill_faiss
-from searchapp.index.kinds import Plan
+from searchapp.index.faiss_backend import Cut, FaissIndex, check_factory, fill_faiss, train_faiss
+from searchapp.index.kinds import Plan, plan_kind
 from searchapp.index.vectors import VectorStore, unit, write_shard
 from tests.index.folders import random_vectors
 
@@ -84,3 +84,25 @@ def test_counts_are_compared(tmp_path: Path) -> None:
     faiss.write_index(index, str(tmp_path / "three"))
     with pytest.raises(IndexFolderError, match="holds 3 vectors of 4 dims where 4 of 4 were expected"):
         FaissIndex(tmp_path / "three").expect(rows=4, dim=4)
+
+
+@pytest.mark.parametrize("kind", ["pq4", "ivf-pq", "sq8", "ivf-flat"])
+@pytest.mark.parametrize("dim", [32, 25])
+def test_training_and_filling_twice_gives_the_same_bytes(tmp_path: Path, kind: str, dim: int) -> None:
+    write_shard(tmp_path / "v.npy", iter([random_vectors(2_000)]), rows=2_000, dim=32)
+    store = VectorStore([tmp_path / "v.npy"], 32)
+    plan = plan_kind(kind, rows=2_000, dim=dim)
+    for name in ("once", "twice"):
+        train_faiss(tmp_path / "empty", store, plan, dim=dim)
+        fill_faiss(tmp_path / name, store, plan, cut=Cut(dim), trained=tmp_path / "empty")
+    assert (tmp_path / "once").read_bytes() == (tmp_path / "twice").read_bytes()
+
+
+def test_training_leaves_the_number_of_threads_as_it_was(tmp_path: Path) -> None:
+    write_shard(tmp_path / "v.npy", iter([random_vectors(700)]), rows=700, dim=32)
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(3)
+    train_faiss(tmp_path / "e", VectorStore([tmp_path / "v.npy"], 32), plan_kind("pq4", rows=700, dim=32), dim=32)
+    after = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(before)
+    assert after == 3

@@ -11,6 +11,8 @@ from searchapp.index.kinds import AUTO_FLAT_NUMBERS, Plan, plan_kind
     [
         ("flat", 3, 384, Plan("flat", "flat", "Flat")),
         ("sq8", 1_000_000, 128, Plan("sq8", "sq8", "SQ8", train_rows=65_536)),
+        ("pq4", 700, 384, Plan("rr384-pq192x4fs", "pq4", "RR384,PQ192x4fs", 700, rescore=200)),
+        ("pq4", 1_000_000, 25, Plan("rr26-pq13x4fs", "pq4", "RR26,PQ13x4fs", 65_536, rescore=200)),
         ("ivf-flat", 400, 64, Plan("ivf8-flat", "ivf-flat", "IVF8,Flat", 400, 8, nprobe=2)),
         ("ivf-flat", 1_000_000, 64, Plan("ivf2048-flat", "ivf-flat", "IVF2048,Flat", 131_072, 2048, nprobe=512)),
         ("ivf-pq", 54_667, 384, Plan("ivf512-pq96", "ivf-pq", "IVF512,PQ96", 32_768, 512, nprobe=128, rescore=100)),
@@ -29,6 +31,7 @@ def test_numbers_follow_from_the_corpus(kind: str, rows: int, dim: int, expected
     ("kind", "rows", "message"),
     [
         ("ivf-pq", 623, r"623 documents are too few for kind ivf-pq, .* at least 624; type: --kind ivf-flat"),
+        ("pq4", 623, r"623 documents are too few for kind pq4, .* at least 624; type: --kind flat"),
         ("ivf-pq", 100, r"100 documents are too few for kind ivf-pq, .*; type: --kind flat"),
         ("ivf-flat", 311, r"311 documents are too few for kind ivf-flat, .* at least 312; type: --kind flat"),
         ("IVF100,Flat", 3_899, r"too few for IVF100,Flat, which trains on at least 3,900; type: --kind flat"),
@@ -43,5 +46,5 @@ def test_a_corpus_too_small_is_told_what_fits(kind: str, rows: int, message: str
 def test_auto_is_flat_until_a_query_would_read_too_much() -> None:
     rows = AUTO_FLAT_NUMBERS // 100
     assert plan_kind("auto", rows=rows, dim=100).kind == "flat"
-    assert plan_kind("auto", rows=rows + 1, dim=100).kind.startswith("ivf")
+    assert plan_kind("auto", rows=rows + 1, dim=100).asked == "pq4"
     assert plan_kind("auto", rows=54_667, dim=384).kind == "flat"
