@@ -38,6 +38,8 @@ bench: $(READY)
 	$(BIN)/python benchmarks/encode.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/ivf.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/matrix.py
 	$(BIN)/python benchmarks/metrics.py
 

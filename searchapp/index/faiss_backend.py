@@ -71,7 +71,7 @@ def train_faiss(path: Path, vectors: VectorStore, plan: Plan, *, dim: int, layer
     """
     index = _make(plan, dim)
     rows = _sample(len(vectors), plan.train_rows)
-    sample = unit(vectors.take(rows), dim, layer_norm=layer_norm)
+    sample = unit(vectors.sample(rows), dim, layer_norm=layer_norm)
     with _threads(None if plan.nlist else 1):
         index.train(sample)
     _write(index, path)

@@ -49,6 +49,8 @@ def test_vectors_come_back_in_the_order_asked_for(tmp_path: Path) -> None:
     store = VectorStore([tmp_path / f"{number}.npy" for number in range(3)], 32)
     rows = np.array([99, 0, 40, 41, 39, 0])
     np.testing.assert_array_equal(store.take(rows), vectors[rows])
+    ascending = np.unique(rows)
+    np.testing.assert_array_equal(store.sample(ascending), vectors[ascending])
     np.testing.assert_array_equal(np.concatenate(list(store.blocks(7))), vectors)
     np.testing.assert_array_equal(np.load(tmp_path / "2.npy"), vectors[41:])
     assert len(store) == 100
