@@ -99,6 +99,7 @@ def _suits(index: Index, options: EncoderOptions, model: str | None) -> bool:
         model is None
         and options.device in (None, "cpu")
         and options.dtype in ("auto", "float32")
+        and options.precision in ("auto", "int8" if index.manifest.encoder["dtype"] == "int8" else "float32")
         and options.runtime in ("auto", index.manifest.query_encoder)
     )
 
@@ -110,8 +111,10 @@ def load_contract_encoder(
     made = index.manifest.encoder
     prompts = _mapping(made["prompts"])
     revision = made["revision"]
+    precision = "int8" if made["dtype"] == "int8" and options.precision == "auto" else options.precision
     wanted = dataclasses.replace(
         options,
+        precision=precision,
         revision=options.revision or (str(revision) if revision and model is None else None),
         query_prompt=str(prompts["query"]),
         document_prompt=str(prompts["document"]),

@@ -157,6 +157,7 @@ def bench(
     device: options.Device = None,
     dtype: options.DType = "auto",
     runtime: options.Runtime = "auto",
+    precision: options.Precision = "auto",
     trust_remote_code: options.TrustRemoteCode = False,
     query_prompt: options.QueryPrompt = None,
     document_prompt: options.DocumentPrompt = None,
@@ -185,7 +186,7 @@ def bench(
     from searchapp.cli.assemble import EncoderOptions, ReadTexts, read_options
     from searchapp.cli.judge import Job, check_out, judge_pairwise, judge_retrieval
     from searchapp.corpus import DatasetParts, read_slices, recognise_task
-    from searchapp.encoders import RUNTIME_NAMES
+    from searchapp.encoders import PRECISIONS, RUNTIME_NAMES
     from searchapp.metrics import DEFAULT_MEASURES, Gains, Measure
 
     options.one_of("--protocol", protocol, PROTOCOLS)
@@ -193,6 +194,7 @@ def bench(
     options.one_of("--task", task, TASKS)
     options.one_of("--run-order", run_order, options.ORDERS)
     options.one_of("--runtime", runtime, RUNTIME_NAMES)
+    options.one_of("--precision", precision, PRECISIONS)
     prompts = {"--query-prompt": query_prompt, "--document-prompt": document_prompt}
     names = _models(model, models)
     made = {"--text": text, "--id": id_column, "--revision": revision, "--models": models, **prompts}
@@ -243,7 +245,14 @@ def bench(
         index=index,
         models=names,
         encoder=EncoderOptions(
-            revision, device, dtype, trust_remote_code, query_prompt, document_prompt, runtime=runtime
+            revision,
+            device,
+            dtype,
+            trust_remote_code,
+            query_prompt,
+            document_prompt,
+            runtime=runtime,
+            precision=precision,
         ),
         runs=tuple(run or ()),
         run_order=cast(Literal["rank", "score", "trec_eval"], run_order),

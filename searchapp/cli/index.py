@@ -54,6 +54,7 @@ def index(
     device: options.Device = None,
     dtype: options.DType = "auto",
     runtime: options.Runtime = "auto",
+    precision: options.Precision = "auto",
     trust_remote_code: options.TrustRemoteCode = False,
     query_prompt: options.QueryPrompt = None,
     document_prompt: options.DocumentPrompt = None,
@@ -91,10 +92,11 @@ def index(
 
     from searchapp.build import BuildOptions, plan_build, write_index
     from searchapp.corpus import open_corpus
-    from searchapp.encoders import RUNTIME_NAMES, load_encoder
+    from searchapp.encoders import PRECISIONS, RUNTIME_NAMES, load_encoder
     from searchapp.index.work import check_target
 
     options.one_of("--runtime", runtime, RUNTIME_NAMES)
+    options.one_of("--precision", precision, PRECISIONS)
     check_target(out, overwrite=overwrite)
     typed = ReadTexts(reader, text, id_column, store, on_bad_row, locale, version)
     opened = open_corpus(corpus, read_options(typed))
@@ -103,7 +105,16 @@ def index(
         progress("loading the model", 0, None)
         encoder = load_encoder(
             model,
-            EncoderOptions(revision, device, dtype, trust_remote_code, query_prompt, document_prompt, runtime=runtime),
+            EncoderOptions(
+                revision,
+                device,
+                dtype,
+                trust_remote_code,
+                query_prompt,
+                document_prompt,
+                runtime=runtime,
+                precision=precision,
+            ),
         )
         plan = plan_build(
             opened,

@@ -49,7 +49,11 @@ Device = Annotated[
 ]
 DType = Annotated[str, typer.Option("--dtype", help="auto, float32, float16, bfloat16.", rich_help_panel=MODEL)]
 Runtime = Annotated[
-    str, typer.Option("--runtime", help="auto, static (no torch needed), torch.", rich_help_panel=MODEL)
+    str, typer.Option("--runtime", help="auto, onnx (CPU), static (no torch needed), torch.", rich_help_panel=MODEL)
+]
+Precision = Annotated[
+    str,
+    typer.Option("--precision", help="auto, float32, int8 (CPU, in onnx; bench it first).", rich_help_panel=MODEL),
 ]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.", rich_help_panel=MODEL)

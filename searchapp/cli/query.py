@@ -39,6 +39,7 @@ def query(
     device: options.Device = None,
     dtype: options.DType = "auto",
     runtime: options.Runtime = "auto",
+    precision: options.Precision = "auto",
     trust_remote_code: options.TrustRemoteCode = False,
     as_json: options.Json = False,
 ) -> None:
@@ -61,14 +62,17 @@ def query(
 
     from searchapp.cli.assemble import EncoderOptions
     from searchapp.corpus import read_queries, write_run
-    from searchapp.encoders import RUNTIME_NAMES
+    from searchapp.encoders import PRECISIONS, RUNTIME_NAMES
     from searchapp.index import Setting
     from searchapp.records import Query
     from searchapp.search import open_searcher
 
     options.one_of("--runtime", runtime, RUNTIME_NAMES)
+    options.one_of("--precision", precision, PRECISIONS)
     asked = [Query("1", _checked(text))] if text is not None else list(read_queries(queries or ""))
-    wanted = EncoderOptions(device=device, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime)
+    wanted = EncoderOptions(
+        device=device, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime, precision=precision
+    )
     searcher = open_searcher(folder, options=wanted, model=model)
     setting = Setting(dim, kind, nprobe, rescore)
     found = searcher.search([one.text for one in asked], k, setting=setting)

@@ -4,11 +4,13 @@ from searchapp.encoders.base import EncodeCounts, Encoder, EncoderCard, Vectors
 from searchapp.encoders.catalog import DEFAULT, check_packaged
 from searchapp.encoders.checks import CANARIES, check_encoder, check_vectors
 from searchapp.encoders.folder import find_folder, fingerprint, hash_files
+from searchapp.encoders.onnx_runtime import PRECISIONS
 from searchapp.encoders.options import EncoderOptions
 from searchapp.encoders.runtimes import RUNTIME_NAMES, choose_runtime
 
 __all__ = [
     "CANARIES",
+    "PRECISIONS",
     "RUNTIME_NAMES",
     "EncodeCounts",
     "Encoder",

@@ -29,12 +29,19 @@ class Cores:
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        futures = [self._pool.submit(run, batch) for batch in batches]
         try:
-            for future in futures:
-                future.result()
+            run_all(self._pool, run, batches)
         finally:
-            for future in futures:
-                future.cancel()
-            wait(futures)
             torch.set_num_threads(threads)  # the number is also what later threads begin with
+
+
+def run_all(pool: ThreadPoolExecutor, run: Callable[[Batch], None], batches: Sequence[Batch]) -> None:
+    """Run every batch in a pool; raise what the first failing one raises, with none left running."""
+    futures = [pool.submit(run, batch) for batch in batches]
+    try:
+        for future in futures:
+            future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)

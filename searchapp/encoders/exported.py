@@ -48,10 +48,17 @@ def _open_bert(folder: Path, card: EncoderCard) -> Encoder:
     return open_bert(folder, card)
 
 
+def _open_onnx(folder: Path, card: EncoderCard) -> Encoder:
+    from searchapp.encoders.onnx_encoder import OnnxEncoder
+
+    return OnnxEncoder(folder, card)
+
+
 STATIC = Form("static", ("model.safetensors", "tokenizer.json"), _open_static)
 BERT = Form("bert", ("model.safetensors", "shape.json", "tokenizer.json"), _open_bert)
+ONNX = Form("onnx", ("model.onnx", "model.onnx.data", "tokenizer.json"), _open_onnx)
 
-FORMS: tuple[Form, ...] = (STATIC, BERT)
+FORMS: tuple[Form, ...] = (STATIC, BERT, ONNX)
 
 
 def write_description(folder: Path, card: EncoderCard) -> None:

@@ -25,3 +25,5 @@ class EncoderOptions:
     """Tokens of a batch, padding included; None takes what was measured to be fast on the device."""
     runtime: str = "auto"
     """`auto`, or a name in RUNTIMES; auto takes the first that suits the model and these options."""
+    precision: str = "auto"
+    """`auto`, `float32` or `int8`; int8 computes in 8-bit numbers on the CPU, in onnx alone. Auto never does."""

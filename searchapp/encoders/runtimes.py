@@ -7,8 +7,9 @@ from typing import Protocol
 
 from searchapp.encoders.base import Encoder, EncoderCard
 from searchapp.encoders.bert_runtime import export_bert
-from searchapp.encoders.exported import BERT, STATIC, Form
+from searchapp.encoders.exported import BERT, ONNX, STATIC, Form
 from searchapp.encoders.folder import ModelFolder
+from searchapp.encoders.onnx_runtime import choose_precision, export_onnx, load_onnx
 from searchapp.encoders.options import EncoderOptions
 from searchapp.encoders.static_folder import find_static
 from searchapp.encoders.static_runtime import export_static, load_static, takes
@@ -47,6 +48,8 @@ class Runtime:
     load: Load
     export: Export | None = None
     """None where its encoders can't be written down."""
+    precisions: tuple[str, ...] = ("float32",)
+    """What --precision may ask of it."""
 
 
 # In the order auto tries them: what starts sooner comes first, what runs everything comes last.
@@ -58,6 +61,14 @@ RUNTIMES: tuple[Runtime, ...] = (
         export=Export(STATIC, export_static),
     ),
     Runtime("torch", lambda _source, _options: True, load_torch, export=Export(BERT, export_bert)),
+    # No faster in float32 (benchmarks/encode.py), and its export takes its time, so auto takes it for int8 alone.
+    Runtime(
+        "onnx",
+        lambda _source, _options: True,
+        load_onnx,
+        export=Export(ONNX, export_onnx, module="onnxruntime", extra="onnx"),
+        precisions=("float32", "int8"),
+    ),
 )
 
 RUNTIME_NAMES: tuple[str, ...] = ("auto", *sorted(runtime.name for runtime in RUNTIMES))
@@ -65,9 +76,19 @@ RUNTIME_NAMES: tuple[str, ...] = ("auto", *sorted(runtime.name for runtime in RU
 
 
 def choose_runtime(source: ModelFolder, options: EncoderOptions) -> Runtime:
-    """Return the runtime that is asked for, or the first that suits; raise UsageError for an unknown name."""
+    """Return the runtime that is asked for, or the first that suits.
+
+    Raises UsageError for an unknown name, or a precision that the runtime doesn't compute in.
+    """
+    precision = choose_precision(options.precision)
     for runtime in RUNTIMES:
-        if options.runtime == runtime.name or (options.runtime == "auto" and runtime.suits(source, options)):
+        able = precision in runtime.precisions
+        if options.runtime == runtime.name and not able:
+            raise UsageError(
+                f"--runtime {runtime.name} computes in {' or '.join(runtime.precisions)}, and --precision is "
+                f"{precision}; type --runtime onnx"
+            )
+        if options.runtime == runtime.name or (options.runtime == "auto" and able and runtime.suits(source, options)):
             return runtime
     raise UsageError(f"--runtime is {options.runtime!r}; type one of {', '.join(RUNTIME_NAMES)}")
 

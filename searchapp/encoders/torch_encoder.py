@@ -31,6 +31,7 @@ class TorchEncoder:
     def __init__(
         self, model: "SentenceTransformer", card: EncoderCard, *, budget: int, part: int | None = None
     ) -> None:
+        self.model = model
         self._inputs = InputMaker(model)
         self._forward = Forward(model, card)
         self._device = model.device.type
@@ -49,6 +50,11 @@ class TorchEncoder:
     def counts(self) -> EncodeCounts:
         """Return what happened to the texts so far."""
         return self._counts
+
+    @property
+    def plain(self) -> bool:
+        """Say whether the ids of a fast tokenizer, padded, are all that the model takes."""
+        return self._inputs.plain
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors (n, dim) of the texts with the query prompt; row i belongs to text i."""

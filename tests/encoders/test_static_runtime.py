@@ -205,7 +205,7 @@ def test_auto_leaves_other_models_to_torch(built: Build, tmp_path: Path) -> None
             r"float32 on the CPU, and --device is None, --dtype 'float16'",
         ),
         (EncoderOptions(runtime="static", device="cuda"), r"leave them out, or type --runtime torch"),
-        (EncoderOptions(runtime="tpu"), r"--runtime is 'tpu'; type one of auto, static, torch"),
+        (EncoderOptions(runtime="tpu"), r"--runtime is 'tpu'; type one of auto, onnx, static, torch"),
         (EncoderOptions(token_budget=0), r"a token budget of 0 holds no text"),
     ],
 )
