@@ -119,7 +119,9 @@ def test_the_runtime_may_be_chosen_and_is_in_the_contract(place: Place) -> None:
 
 
 def test_a_runtime_that_is_none_is_refused_before_the_corpus_is_read(place: Place) -> None:
-    said = "searchapp: --runtime is 'statik'; type --runtime static or --runtime auto or --runtime torch"
+    said = (
+        "searchapp: --runtime is 'statik'; type --runtime static or --runtime auto or --runtime onnx or --runtime torch"
+    )
     for command in (["index", "nowhere.csv", "--out", "x"], ["bench", "nowhere"]):
         done = CliRunner().invoke(app, [*command, "--runtime", "statik"])
         assert (done.exit_code, done.stderr.strip()) == (2, said)
@@ -149,3 +151,10 @@ def test_a_text_without_tokens_is_an_error_in_a_corpus_and_finds_nothing_as_a_qu
     assert "z1" in refused.stderr
     assert "holds only zeros (1 of 5 vectors here do); if its text has no token that the model knows" in refused.stderr
     assert not (place.root / "other").exists()
+
+
+def test_a_precision_that_is_none_is_refused_before_the_corpus_is_read() -> None:
+    said = "searchapp: --precision is 'int4'; type --precision int8 or --precision auto or --precision float32"
+    for command in (["index", "nowhere.csv", "--out", "x"], ["bench", "nowhere"], ["query", "nowhere", "red"]):
+        done = CliRunner().invoke(app, [*command, "--precision", "int4"])
+        assert (done.exit_code, done.stderr.strip()) == (2, said)
