@@ -261,7 +261,7 @@ def test_a_model_named_by_a_relative_path_is_found_from_anywhere(
     make_fifty(tmp_path / "models" / "tiny")
     (tmp_path / "shop.csv").write_bytes((shop.parent / "shop.csv").read_bytes())
     monkeypatch.chdir(tmp_path)
-    call("index", "shop.csv", "--id", "sku", "--model", "models/tiny", "--out", "made")
+    call("index", "shop.csv", "--id", "sku", "--model", "models/tiny", "--out", "made", "--no-encoder")
     monkeypatch.chdir("/")
     assert call("query", tmp_path / "made", "bag", "-k", "1", "--json").stdout
     (tmp_path / "models" / "tiny").rename(tmp_path / "elsewhere")
