@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from searchapp.encoders import Encoder, EncoderOptions, load_encoder
+from searchapp.encoders.base import Encoder
 from searchapp.encoders.exported import open_exported
+from searchapp.encoders.options import EncoderOptions
 from searchapp.errors import BadVectorsError, ContractError, MissingExtraError, ModelError
-from searchapp.index import NO_ROW, Index, Ranking, Setting, open_index
+from searchapp.index.folder import Index, Setting, open_index
+from searchapp.index.ranking import NO_ROW, Ranking
 from searchapp.records import Hit
 
 CANARY_COSINE = 0.99
@@ -108,6 +110,8 @@ def load_contract_encoder(
     index: Index, *, options: EncoderOptions = EncoderOptions(), model: str | None = None
 ) -> Encoder:
     """Load the encoder an index was made with, with the prompts it was made with."""
+    from searchapp.encoders.load import load_encoder
+
     made = index.manifest.encoder
     prompts = _mapping(made["prompts"])
     revision = made["revision"]

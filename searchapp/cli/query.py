@@ -60,16 +60,18 @@ def query(
     if k < 1:
         raise UsageError(f"-k is {k}; at least 1 hit must be asked for")
 
-    from searchapp.cli.assemble import EncoderOptions
-    from searchapp.corpus import read_queries, write_run
-    from searchapp.encoders import PRECISIONS, RUNTIME_NAMES
-    from searchapp.index import Setting
+    # Only what this call needs: most of the time of one query is the importing.
+    from searchapp.encoders.options import EncoderOptions
+    from searchapp.index.folder import Setting
     from searchapp.records import Query
     from searchapp.search import open_searcher
 
-    options.one_of("--runtime", runtime, RUNTIME_NAMES)
-    options.one_of("--precision", precision, PRECISIONS)
-    asked = [Query("1", _checked(text))] if text is not None else list(read_queries(queries or ""))
+    if (runtime, precision) != ("auto", "auto"):
+        from searchapp.encoders import PRECISIONS, RUNTIME_NAMES
+
+        options.one_of("--runtime", runtime, RUNTIME_NAMES)
+        options.one_of("--precision", precision, PRECISIONS)
+    asked = [Query("1", _checked(text))] if text is not None else _read(queries or "")
     wanted = EncoderOptions(
         device=device, dtype=dtype, trust_remote_code=trust_remote_code, runtime=runtime, precision=precision
     )
@@ -78,6 +80,8 @@ def query(
     found = searcher.search([one.text for one in asked], k, setting=setting)
     if run is not None:
         by_query = {one.query_id: hits for one, hits in zip(asked, found, strict=True)}
+        from searchapp.corpus import write_run
+
         write_run(run, by_query, tag=f"searchapp-{searcher.index.choose(setting).name}")
         note(f"wrote {sum(map(len, found)):,} hits of {len(asked):,} queries to {run}")
         return
@@ -87,6 +91,12 @@ def query(
             _print_lines(one, hits)
         else:
             _print_table(one, hits, shown, titled=queries is not None)
+
+
+def _read(queries: str) -> "list[Query]":
+    from searchapp.corpus import read_queries
+
+    return list(read_queries(queries))
 
 
 def _checked(text: str) -> str:

@@ -1,12 +1,37 @@
-"""Text -> vectors. Knows neither corpora nor indexes; the heavy libraries load when a model does."""
+"""Text -> vectors. Knows neither corpora nor indexes; the heavy libraries load when a model does.
 
-from searchapp.encoders.base import EncodeCounts, Encoder, EncoderCard, Vectors
-from searchapp.encoders.catalog import DEFAULT, check_packaged
-from searchapp.encoders.checks import CANARIES, check_encoder, check_vectors
-from searchapp.encoders.folder import find_folder, fingerprint, hash_files
-from searchapp.encoders.onnx_runtime import PRECISIONS
-from searchapp.encoders.options import EncoderOptions
-from searchapp.encoders.runtimes import RUNTIME_NAMES, choose_runtime
+The names below are imported when first used: a query that opens the encoder of its index needs few of them.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from searchapp.encoders.base import EncodeCounts as EncodeCounts
+    from searchapp.encoders.base import Encoder as Encoder
+    from searchapp.encoders.base import EncoderCard as EncoderCard
+    from searchapp.encoders.base import Vectors as Vectors
+    from searchapp.encoders.checks import CANARIES as CANARIES
+    from searchapp.encoders.checks import check_encoder as check_encoder
+    from searchapp.encoders.checks import check_vectors as check_vectors
+    from searchapp.encoders.load import load_encoder as load_encoder
+    from searchapp.encoders.onnx_runtime import PRECISIONS as PRECISIONS
+    from searchapp.encoders.options import EncoderOptions as EncoderOptions
+    from searchapp.encoders.runtimes import RUNTIME_NAMES as RUNTIME_NAMES
+
+_HOMES = {
+    "CANARIES": "checks",
+    "PRECISIONS": "onnx_runtime",
+    "RUNTIME_NAMES": "runtimes",
+    "EncodeCounts": "base",
+    "Encoder": "base",
+    "EncoderCard": "base",
+    "EncoderOptions": "options",
+    "Vectors": "base",
+    "check_encoder": "checks",
+    "check_vectors": "checks",
+    "load_encoder": "load",
+}
 
 __all__ = [
     "CANARIES",
@@ -23,23 +48,7 @@ __all__ = [
 ]
 
 
-def load_encoder(name: str | None = None, options: EncoderOptions = EncoderOptions()) -> Encoder:
-    """Load a model by its folder, its name in the catalog, or its hub name; the packaged one where none is named.
-
-    What it is, and which prompts it applies, is in the encoder's `card`. Raises ModelError where the model can't be
-    had or loaded, MissingExtraError naming the line to type where a library is missing, UsageError for options that
-    make no sense.
-
-    >>> encoder = load_encoder("minilm")
-    >>> encoder.card.dim, encoder.card.pooling, encoder.card.prompts.source
-    (384, 'mean+normalize', 'none')
-    >>> encoder.encode_documents(["red bag", "blue bag"]).shape
-    (2, 384)
-    """
-    name = DEFAULT if name is None else name
-    source = find_folder(name, revision=options.revision)
-    runtime = choose_runtime(source, options)
-    hashes = hash_files(source.path)
-    if source.packaged:
-        check_packaged(name, hashes)
-    return runtime.load(source, fingerprint(hashes), options=options)
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'searchapp.encoders' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"searchapp.encoders.{_HOMES[name]}"), name)
