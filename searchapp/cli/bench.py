@@ -8,8 +8,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from searchapp.cli import options
 from searchapp.cli.compare import compare
-from searchapp.cli.console import ProgressBar, guarded, note, print_json
+from searchapp.cli.console import guarded, note, print_json
 from searchapp.cli.options import JUDGING
+from searchapp.cli.progress import ProgressBar
 from searchapp.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,20 +1,20 @@
-"""What a person sees: tables on standard output; errors, notes and progress on standard error."""
+"""What a person sees: tables on standard output; errors and notes on standard error."""
 
 import functools
 import json
 import os
 import sys
 from collections.abc import Callable
-from types import TracebackType
-from typing import ParamSpec, Self
+from typing import TYPE_CHECKING, ParamSpec
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from searchapp.cli.stop import HOW_TO_GO_ON, INTERRUPTED, stop
 from searchapp.errors import SearchappError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 Parameters = ParamSpec("Parameters")
 
@@ -63,66 +63,23 @@ def print_json(value: object, *, indent: int | None = None) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
-def one_line(value: object) -> Text:
+def one_line(value: object) -> "Text":
     r"""Return a value as plain text in one line: no markup, no line breaks, nothing a terminal would obey.
 
     >>> one_line("[red]a\n b\x1b[0m").plain == "[red]a b\ufffd[0m"
     True
     """
+    from rich.text import Text
+
     words = " ".join(str("" if value is None else value).split())
     return Text("".join(character if character.isprintable() else "\ufffd" for character in words))
 
 
-def console() -> Console:
+def console() -> "Console":
     """Return a console for tables: as wide as the terminal, or COLUMNS, or what a file may hold."""
+    from rich.console import Console
+
     plain = Console(highlight=False)
     if plain.is_terminal or "COLUMNS" in os.environ:
         return plain
     return Console(highlight=False, width=UNBOUNDED)
-
-
-class _Rate(TextColumn):
-    """Documents a second, as far as known."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
-
-
-class ProgressBar:
-    """Shows how far each stage is, with rate and time left; on standard error, and only if that is a terminal."""
-
-    def __init__(self) -> None:
-        err = Console(stderr=True)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _Rate(),
-            TimeRemainingColumn(),
-            console=err,
-            disable=not err.is_terminal,
-            transient=True,
-        )
-        self._stage = ""
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
-    def __call__(self, stage: str, done: int, total: int | None, /) -> None:
-        """Move the bar of a stage; a new stage takes the place of the one before."""
-        if stage != self._stage:
-            if self._task is not None:
-                self._bars.remove_task(self._task)
-            self._stage, self._task = stage, self._bars.add_task(stage, total=total)
-        if self._task is not None:
-            self._bars.update(self._task, completed=done, total=total)

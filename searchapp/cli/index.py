@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from searchapp.cli import options
-from searchapp.cli.console import ProgressBar, guarded, note, print_json
+from searchapp.cli.console import guarded, note, print_json
+from searchapp.cli.progress import ProgressBar
 from searchapp.errors import UsageError
 
 if TYPE_CHECKING:

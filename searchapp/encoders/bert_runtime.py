@@ -22,8 +22,8 @@ from searchapp.encoders.folder import find_folder, fingerprint, hash_files, one_
 from searchapp.errors import ModelError, UsageError
 from searchapp.prompts import add_prompt
 
-BUDGET = 1024
-"""Tokens of a batch."""
+BUDGET = 128
+"""Tokens of a batch: enough for a matrix product, few enough that it holds texts of like length."""
 POOLINGS = ("mean", "cls", "mean+normalize", "cls+normalize")
 TYPES = {"bert": False, "roberta": True, "xlm-roberta": True, "camembert": True}
 """The model types that are run here, and whether their places are counted from the padding token's number."""

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from searchapp.errors import IndexFolderError
 from searchapp.index.arrow_file import check_strings, read_table
@@ -21,6 +20,8 @@ from searchapp.records import Document, Value
 ID = "doc_id"
 FIELD, FACT = "field:", "row:"
 """What the names of columns begin with: stored fields of documents, and what is known of rows."""
+FEW = 64
+"""Rows that are looked up one by one, faster than all at once; pyarrow.compute takes longer to import than a search."""
 _JSON = {b"searchapp": b"json"}
 _TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
@@ -111,6 +112,8 @@ class DocumentStore:
         """Return the doc_ids of the given rows, in the given order."""
         try:
             check_strings(self._ids, rows)
+            if len(rows) <= FEW:
+                return [self._ids[row].as_py() for row in rows.tolist()]
             taken: list[str] = self._ids.take(pa.array(rows)).to_pylist()
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise self._unreadable(error) from None
@@ -135,6 +138,8 @@ class DocumentStore:
 
     def rows(self, doc_ids: Iterable[str]) -> dict[str, int]:
         """Return the first row of every given document that is in the index."""
+        import pyarrow.compute as pc
+
         wanted = pa.array(dict.fromkeys(doc_ids), pa.string())
         self.validate()
         held, living = self._ids.combine_chunks(), None
