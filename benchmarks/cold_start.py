@@ -110,7 +110,7 @@ def main() -> None:
             found = measure(place / kind, model, args.repeat)
             result[kind] = found
             print(
-                f"{kind}: {found['seconds_ratio']} times faster ({found['seconds']} against {found['seconds_plain']} s; "
+                f"{kind}: {found['seconds_ratio']} times ({found['seconds']} against {found['seconds_plain']} s; "
                 f"processor {found['processor']} against {found['processor_plain']} s), "
                 f"{found['megabytes']:.0f} against {found['megabytes_plain']:.0f} MB",
                 flush=True,

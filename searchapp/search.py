@@ -11,7 +11,8 @@ from searchapp.encoders.base import Encoder
 from searchapp.encoders.exported import open_exported
 from searchapp.encoders.options import EncoderOptions
 from searchapp.errors import BadVectorsError, ContractError, MissingExtraError, ModelError
-from searchapp.index.folder import Index, Setting, open_index
+from searchapp.index.folder import Index, Setting
+from searchapp.index.opening import open_index
 from searchapp.index.ranking import NO_ROW, Ranking
 from searchapp.records import Hit
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from searchapp.cli import options
-from searchapp.cli.console import FAILED, ProgressBar, console, guarded, one_line, print_json
+from searchapp.cli.console import FAILED, console, guarded, one_line, print_json
+from searchapp.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from searchapp.doctor import Finding, Report

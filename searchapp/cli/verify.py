@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from searchapp.cli import options
-from searchapp.cli.console import FAILED, ProgressBar, guarded, one_line, print_json
+from searchapp.cli.console import FAILED, guarded, one_line, print_json
+from searchapp.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from searchapp.index.verify import Verified
