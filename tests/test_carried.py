@@ -17,9 +17,9 @@ from searchapp.encoders.runtimes import Export, choose_export
 from searchapp.encoders.static_runtime import StaticEncoder
 from searchapp.errors import ContractError, ModelError
 from searchapp.index import derive, open_index
-from searchapp.search import load_query_encoder, open_searcher
+from searchapp.search import load_contract_encoder, load_query_encoder, open_searcher
 from tests.fakes import HashEncoder
-from tests.models_on_disk import make_static
+from tests.models_on_disk import make_bge, make_static
 from tests.test_build import folder_bytes, write_corpus
 
 FILES = ("encoder/encoder.json", "encoder/model.safetensors", "encoder/tokenizer.json")
@@ -68,6 +68,17 @@ def test_another_runtime_or_model_is_loaded_where_it_is_asked_for(model: Path, c
     asked = load_query_encoder(index, model=str(model))
     assert isinstance(asked, StaticEncoder)
     assert asked.files.tokenizer == model / "tokenizer.json"
+
+
+def test_an_int8_index_carries_int8_and_loads_int8_where_it_carries_nothing(corpus: Corpus, tmp_path: Path) -> None:
+    bge = load_encoder(str(make_bge(tmp_path / "bge")), EncoderOptions(precision="int8"))
+    index = build_index(corpus, tmp_path / "shop", encoder=bge)
+    assert index.manifest.query_encoder == "onnx"
+    carried, loaded = load_query_encoder(index), load_contract_encoder(index)
+    assert (carried.card.dtype, loaded.card.dtype) == ("int8", "int8")
+    np.testing.assert_array_equal(carried.encode_queries(ASKED), bge.encode_queries(ASKED))
+    exact = load_query_encoder(index, options=EncoderOptions(precision="float32"))
+    assert (exact.card.dtype, exact.card.runtime) == ("float32", "torch")
 
 
 def test_it_can_be_left_out_and_the_model_is_loaded_then(model: Path, corpus: Corpus, tmp_path: Path) -> None:
