@@ -10,12 +10,10 @@ model is loaded by the plain script only. Last, the same query is asked of an in
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,18 +51,21 @@ class Run:
     printed: str
 
 
+# Between the two a small process: a child's peak is never below that of the process it was forked from.
+BETWEEN = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+done = subprocess.run(sys.argv[1:], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+seconds = time.perf_counter() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_maxrss, done.stdout]))
+"""
+
+
 def run(command: list[str]) -> Run:
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout is not None
-    printed = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    unit = 1 if sys.platform == "darwin" else 1024
-    seconds = time.perf_counter() - began
-    return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 1e6, printed)
+    done = subprocess.run([sys.executable, "-c", BETWEEN, *command], check=True, capture_output=True, text=True)
+    seconds, processor, peak, printed = json.loads(done.stdout)
+    return Run(seconds, processor, peak * (1 if sys.platform == "darwin" else 1024) / 1e6, printed)
 
 
 def measure(folder: Path, model: str, repeat: int) -> dict[str, object]:

@@ -94,6 +94,7 @@ class DocumentStore:
         self._starts = [0]
         for table in self._tables:
             self._starts.append(self._starts[-1] + table.num_rows)
+        self._fields = [_fields_of(table) for table in self._tables]
         gone = np.empty(0, dtype=np.int64) if deleted is None else deleted
         self._chunks = self.fact("chunk") if chunked else None
         if self._chunks is not None and not _are_chunks(self._chunks):
@@ -124,14 +125,14 @@ class DocumentStore:
         if self._chunks is not None:
             row -= int(self._chunks[row])
         shard = next(i for i, start in enumerate(self._starts[1:]) if row < start)
-        table = self._tables[shard].slice(row - self._starts[shard], 1)
+        kept, columns = self._fields[shard]
+        table = kept.slice(row - self._starts[shard], 1)
         stored: dict[str, Value] = {}
         try:
             table.validate(full=True)
-            for name, column in zip(table.schema.names, table.columns, strict=True):
-                if name.startswith(FIELD) and (value := column[0].as_py()) is not None:
-                    as_json = (table.schema.field(name).metadata or {}) == _JSON
-                    stored[name.removeprefix(FIELD)] = json.loads(value) if as_json else value
+            for (name, as_json), column in zip(columns, table.columns, strict=True):
+                if (value := column[0].as_py()) is not None:
+                    stored[name] = json.loads(value) if as_json else value
         except (pa.ArrowException, ValueError, RecursionError) as error:
             raise self._unreadable(error) from None
         return stored
@@ -189,6 +190,13 @@ class DocumentStore:
             "tokens_lost": int(lost.sum()),
             "already_prefixed": int(self.fact("prefixed")[documents].sum()),
         }
+
+
+def _fields_of(table: pa.Table) -> tuple[pa.Table, list[tuple[str, bool]]]:
+    """Return the columns that hold fields, with their names and whether they hold JSON, found out once for all rows."""
+    names = [name for name in table.schema.names if name.startswith(FIELD)]
+    as_json = [(table.schema.field(name).metadata or {}) == _JSON for name in names]
+    return table.select(names), [(name.removeprefix(FIELD), coded) for name, coded in zip(names, as_json, strict=True)]
 
 
 def _open_table(path: os.PathLike[str]) -> pa.Table:
