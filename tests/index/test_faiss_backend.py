@@ -98,11 +98,14 @@ def test_training_and_filling_twice_gives_the_same_bytes(tmp_path: Path, kind: s
     assert (tmp_path / "once").read_bytes() == (tmp_path / "twice").read_bytes()
 
 
-def test_training_leaves_the_number_of_threads_as_it_was(tmp_path: Path) -> None:
+def test_training_and_searching_leave_the_number_of_threads_as_it_was(tmp_path: Path) -> None:
     write_shard(tmp_path / "v.npy", iter([random_vectors(700)]), rows=700, dim=32)
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(3)
-    train_faiss(tmp_path / "e", VectorStore([tmp_path / "v.npy"], 32), plan_kind("pq4", rows=700, dim=32), dim=32)
+    store, plan = VectorStore([tmp_path / "v.npy"], 32), plan_kind("pq4", rows=700, dim=32)
+    train_faiss(tmp_path / "e", store, plan, dim=32)
+    fill_faiss(tmp_path / "f", store, plan, cut=Cut(32), trained=tmp_path / "e")
+    FaissIndex(tmp_path / "f").search(unit(random_vectors(1), 32), 3)
     after = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(before)
     assert after == 3
