@@ -15,7 +15,7 @@ from searchapp.corpus import open_corpus
 from searchapp.index import derive, open_index
 from searchapp.index.faiss_backend import faiss_version
 from tests.fakes import HashEncoder
-from tests.kills import FINISHED, WATCHED, Trigger, folder_bytes, forked, read_trace
+from tests.kills import FINISHED, WATCHED, Aim, Trigger, folder_bytes, forked, read_trace
 
 DERIVED_MOMENTS = 20
 DIMS, KINDS = (32, 16), ("flat", "ivf-flat", "sq8")
@@ -40,7 +40,7 @@ def main(corpus: Path, place: Path, seed: int) -> None:
     faiss_version()  # imports FAISS, once for all children
     base, reference, trace = place / "base", place / "reference", place / "trace"
     options = BuildOptions(shard_documents=150)
-    codes = [forked(lambda: build_index(open_corpus(corpus), base, encoder=HashEncoder(), options=options) and None)]
+    codes = [forked(lambda: build_index(open_corpus(corpus), base, encoder=HashEncoder(), options=options))]
     shutil.copytree(base, reference)
 
     codes.append(forked(partial(add, reference, Trigger(None, trace))))
@@ -53,7 +53,7 @@ def main(corpus: Path, place: Path, seed: int) -> None:
         out = place / f"m{moment}" / "shop"
         shutil.copytree(base, out)
         at = 1 + (len(log) - 1) * moment // DERIVED_MOMENTS + rng.randrange(max(1, len(log) // DERIVED_MOMENTS))
-        killed = forked(partial(add, out, Trigger(at, trace)))
+        killed = forked(partial(add, out, Trigger(Aim(at), trace)))
         codes = [killed, forked(partial(search, out)), forked(partial(add, out, Trigger(None, trace)))]
         left = sorted(item.name for item in out.parent.iterdir())
         result = {"moment": log[at - 1][1], "codes": codes, "same": folder_bytes(out) == expected, "left": left}

@@ -10,8 +10,10 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from ast import literal_eval
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,13 +26,14 @@ from searchapp.index.faiss_backend import faiss_version
 from searchapp.prompts import Prompts
 from tests.fakes import CuttingEncoder
 
-OPTIONS = BuildOptions(dims=(32, 16), kinds=("flat", "ivf-pq"), overwrite=True, shard_documents=150)
+OPTIONS = BuildOptions(dims=(32, 16), kinds=("flat", "ivf-pq"), overwrite=True, shard_documents=220)
 MOMENTS = 50
+DOCUMENTS = 640
+"""Just enough for `ivf-pq` to train on."""
 FINISHED, FAILED = 0, 3
 WATCHED = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree")
 """What the interpreter announces before it touches the disk; between two commits there is always one of these."""
-
-
+INSIDE_FAISS = "inside FAISS, training"
 AIMED = ("tokenising", "encoding", "writing", "training", "adding", "manifest")
 """Stages that every second moment is aimed at, in turn; the others are spread evenly over everything."""
 
@@ -40,7 +43,7 @@ def stage_of(entry: str) -> str:
     if entry in ("tokenising", "encoding"):
         return entry
     for stage, marks in (
-        ("training", ("progress training",)),
+        ("training", ("progress training", INSIDE_FAISS)),
         ("adding", ("progress building",)),
         ("manifest", ("manifest.json", "placed.json")),
         ("writing", ("vectors/", "documents/", "receipts/", ".faiss")),
@@ -50,14 +53,22 @@ def stage_of(entry: str) -> str:
     return "between"
 
 
-class Trigger:
-    """Writes down what happens, and kills its own process at a given count, or so many seconds after it."""
+@dataclass(frozen=True)
+class Aim:
+    """When to kill: at which entry of a stage, or of all, counted from 1."""
 
-    def __init__(self, at: int | None, trace: Path, *, stage: str | None = None, delay: float = 0) -> None:
-        self.count = 0
-        self._stage = stage
-        self._at = at
-        self._delay = delay
+    at: int
+    stage: str | None = None
+    into_training: float | None = None
+    """Seconds into FAISS's training, which announces nothing, so a thread has to kill."""
+
+
+class Trigger:
+    """Writes down what happens, and kills its own process at an aim."""
+
+    def __init__(self, aim: Aim | None, trace: Path) -> None:
+        self._count = 0
+        self._aim = aim
         self._began = time.perf_counter()
         self._trace = trace
         self._log: int | None = None
@@ -68,13 +79,34 @@ class Trigger:
             self._log = os.open(self._trace, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         elif self._log < 0:
             return
-        self.count += self._stage in (None, stage_of(what))
-        os.write(self._log, f"{time.perf_counter() - self._began:.6f} {what!r}\n".encode())
-        if self.count == self._at and self._stage in (None, stage_of(what)):
-            if self._delay:
-                threading.Timer(self._delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
-            else:
-                os.kill(os.getpid(), signal.SIGKILL)
+        self._write(what)
+        aim = self._aim
+        if aim is None or aim.stage not in (None, stage_of(what)):
+            return
+        self._count += 1
+        if self._count != aim.at:
+            return
+        if aim.into_training is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        threading.Thread(target=self._kill_in_training, args=(aim.into_training,), daemon=True).start()
+
+    def _write(self, what: str) -> None:
+        os.write(self._log or 0, f"{time.perf_counter() - self._began:.6f} {what!r}\n".encode())
+
+    def _kill_in_training(self, after: float) -> None:
+        while not is_training():
+            time.sleep(0.0005)
+        time.sleep(after)
+        if is_training():
+            self._write(INSIDE_FAISS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_training() -> bool:
+    """Tell whether the main thread is within the C++ that FAISS's own wrapper of `train` calls."""
+    frame = sys._current_frames()[threading.main_thread().ident or 0]
+    code = frame.f_code
+    return code.co_name == "replacement_train" and Path(code.co_filename).parent.name == "faiss"
 
 
 def read_trace(trace: Path) -> list[tuple[float, str]]:
@@ -118,37 +150,36 @@ def build(corpus: Path, out: Path, *, trigger: Trigger) -> None:
     )
 
 
-def forked(work: Callable[[], None]) -> int:
+def forked(work: Callable[[], object]) -> int:
     """Run in a forked child; return its exit code, or minus the signal that ended it."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
     try:
         work()
+        code = FINISHED
     except IndexFolderError as error:
         sys.stderr.write(f"{error}\n")
-        os._exit(FAILED)
-    except BaseException as error:  # noqa: BLE001 - a forked child must not run on into its parent's code
-        sys.stderr.write(f"{error!r}\n")
-        os._exit(1)
-    os._exit(FINISHED)
+        code = FAILED
+    finally:  # a forked child must not run on into its parent's code
+        if code == 1:
+            traceback.print_exc()
+        os._exit(code)
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def aim(log: Sequence[tuple[float, str]], moment: int, rng: random.Random) -> tuple[int, str | None, float]:
-    """Choose when to kill: at which entry of all or of a stage, counted from 1, and how many seconds after it."""
+def aim_at(log: Sequence[tuple[float, str]], moment: int, rng: random.Random) -> Aim:
+    """Choose when to kill: every second moment aims at a stage, the others spread evenly over everything."""
     if moment % 2 == 0:
-        return 1 + (len(log) - 1) * moment // MOMENTS + rng.randrange(max(1, len(log) // MOMENTS)), None, 0
+        return Aim(1 + (len(log) - 1) * moment // MOMENTS + rng.randrange(max(1, len(log) // MOMENTS)))
     wanted = AIMED[moment // 2 % len(AIMED)]
     places = [number for number, (_, entry) in enumerate(log) if stage_of(entry) == wanted]
     at = rng.randrange(len(places))
-    if wanted != "training" or moment // 2 // len(AIMED) % 2:
-        return at + 1, wanted, 0
-    # Nothing is announced while FAISS trains, so a thread kills amid it.
-    return at + 1, wanted, rng.uniform(0.05, 0.3) * (log[places[at] + 1][0] - log[places[at]][0])
+    return Aim(at + 1, wanted, rng.uniform(0, 0.005) if wanted == "training" else None)
 
 
 def main(corpus: Path, place: Path, seed: int) -> None:
@@ -164,11 +195,10 @@ def main(corpus: Path, place: Path, seed: int) -> None:
         out, trace = place / f"m{moment}" / "shop", traces / f"{moment}"
         if moment % 3 == 1:
             build_over(out)
-        at, stage, delay = aim(log, moment, rng)
-        codes = [forked(partial(build, corpus, out, trigger=Trigger(at, trace, stage=stage, delay=delay)))]
+        codes = [forked(partial(build, corpus, out, trigger=Trigger(aim_at(log, moment, rng), trace)))]
         last = read_trace(trace)[-1][1]
         if moment % 4 == 3:  # and once more while it goes on
-            again = Trigger(rng.randrange(1, len(log)), traces / "again")
+            again = Trigger(Aim(rng.randrange(1, len(log))), traces / "again")
             codes.append(forked(partial(build, corpus, out, trigger=again)))
         codes.append(forked(partial(build, corpus, out, trigger=Trigger(None, traces / "last"))))
         left = sorted(item.name for item in out.parent.iterdir())
@@ -182,7 +212,7 @@ def build_over(out: Path) -> None:
     small = out.parent / "small.jsonl"
     out.parent.mkdir(parents=True)
     small.write_text('{"_id": "old", "text": "what was here before"}\n', encoding="utf-8")
-    code = forked(lambda: build_index(open_corpus(small), out, encoder=CuttingEncoder(40)) and None)
+    code = forked(lambda: build_index(open_corpus(small), out, encoder=CuttingEncoder(40)))
     if code != FINISHED:
         raise SystemExit("the older index could not be built")
     small.unlink()

@@ -16,7 +16,7 @@ from searchapp.index.work import working_on
 from tests.conftest import ROOT
 from tests.derive_kills import DERIVED_MOMENTS
 from tests.fakes import HashEncoder, StoppingEncoder
-from tests.kills import AIMED, MOMENTS
+from tests.kills import AIMED, DOCUMENTS, INSIDE_FAISS, MOMENTS
 from tests.models_on_disk import make_static
 from tests.test_build import folder_bytes, write_corpus
 
@@ -24,7 +24,7 @@ SMALL = BuildOptions(shard_documents=100, query_encoder=False)
 
 
 def test_killed_at_fifty_moments_and_typed_again_gives_the_same_bytes(tmp_path: Path) -> None:
-    corpus = write_corpus(tmp_path / "shop.jsonl", 700)
+    corpus = write_corpus(tmp_path / "shop.jsonl", DOCUMENTS)
     (tmp_path / "work").mkdir()
     command = [sys.executable, "-m", "tests.kills", str(corpus), str(tmp_path / "work"), "7"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
@@ -36,6 +36,7 @@ def test_killed_at_fifty_moments_and_typed_again_gives_the_same_bytes(tmp_path: 
     assert sum(result["codes"][0] == -9 for result in results) >= MOMENTS - 5
     killed = Counter(result["stage"] for result in results if result["codes"][0] == -9)
     assert {stage: killed[stage] for stage in AIMED if killed[stage] < 2} == {}
+    assert sum(result["last"] == INSIDE_FAISS for result in results) >= 2
 
 
 def test_derive_killed_at_twenty_moments_leaves_an_index_and_typed_again_gives_the_same_bytes(tmp_path: Path) -> None:
