@@ -103,10 +103,10 @@ class Trigger:
 
 
 def is_training() -> bool:
-    """Tell whether the main thread is within the C++ that FAISS's own wrapper of `train` calls."""
+    """Tell whether the main thread is within FAISS's C++: its last Python frame is the bare call into it."""
     frame = sys._current_frames()[threading.main_thread().ident or 0]
     code = frame.f_code
-    return code.co_name == "replacement_train" and Path(code.co_filename).parent.name == "faiss"
+    return code.co_name == "train" and Path(code.co_filename).stem.startswith("swigfaiss")
 
 
 def read_trace(trace: Path) -> list[tuple[float, str]]:
