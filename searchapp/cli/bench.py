@@ -29,7 +29,13 @@ class Judging(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take the default command where none is named."""
         named = bool(args) and args[0] in self.commands
-        return super().parse_args(ctx, args if named else [DEFAULT, *args])
+        completing = ctx.resilient_parsing and not args  # the next word may name a command
+        return super().parse_args(ctx, args if named or completing else [DEFAULT, *args])
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Offer the commands, and the options of the one that need not be named."""
+        offered = super().shell_complete(ctx, incomplete)
+        return offered + self.commands[DEFAULT].shell_complete(ctx, incomplete) * incomplete.startswith("-")
 
 
 class Unnamed(TyperCommand):

@@ -9,6 +9,7 @@ from pathlib import Path
 from searchapp.build import Progress, silent
 from searchapp.corpus import ReadOptions, open_corpus
 from searchapp.doctor import contract, corpus, cost, files, index, machine, model, precision, prompts, spread
+from searchapp.doctor.encoder_size import estimate_encoder
 from searchapp.doctor.finding import BROKEN, Finding, Report, examine, from_error
 from searchapp.doctor.reading import CorpusFacts, read_facts
 from searchapp.encoders import Encoder, EncoderOptions, load_encoder
@@ -177,6 +178,7 @@ def _cost(wanted: Wanted, facts: CorpusFacts, encoder: Encoder, source: ModelFol
 
     yield from examine("corpus", "cut", lengths, means=NO_MODEL)
     yield from examine("corpus", "time", duration, means=NO_CORPUS)
-    for check, look in (("disk", cost.space), ("memory", cost.memory)):
-        yield from examine("corpus", check, partial(look, facts, dim, room), means=ODD)
+    carried = estimate_encoder(source, encoder)
+    yield from examine("corpus", "disk", partial(cost.space, facts, dim, room, encoder=carried), means=ODD)
+    yield from examine("corpus", "memory", partial(cost.memory, facts, dim, room), means=ODD)
     yield from examine("corpus", "kinds", partial(cost.kinds, facts, dim), means=ODD)

@@ -103,17 +103,27 @@ def kinds(facts: CorpusFacts, dim: int) -> Iterator[Finding]:
     )
 
 
-def space(facts: CorpusFacts, dim: int, room: Room) -> Iterator[Finding]:
-    """Say how much disk the index folder would take: vectors, documents, and the file of the kind auto takes."""
+def space(facts: CorpusFacts, dim: int, room: Room, *, encoder: int = 0) -> Iterator[Finding]:
+    """Say how much disk the index folder would take: vectors, documents, the file of the kind auto takes.
+
+    `encoder` is how many bytes the query encoder takes that the folder carries.
+    """
     plans, _, auto = plan_kinds(facts.count, dim)
     vectors, documents = FLOAT * dim * facts.count, documents_bytes(facts)
     derived = estimate_bytes(plans[auto], dim, rows=facts.count)
-    total = vectors + documents + derived
+    total = vectors + documents + derived + encoder
     found = (
         f"about {spell_bytes(total)}: vectors {spell_bytes(vectors)}, documents {spell_bytes(documents)}, "
-        f"{auto} {spell_bytes(derived)}"
+        f"{auto} {spell_bytes(derived)}" + (f", query encoder {spell_bytes(encoder)}" if encoder else "")
     )
-    figures = {"bytes": total, "vectors": vectors, "documents": documents, "derived": derived, "free": room.disk}
+    figures = {
+        "bytes": total,
+        "vectors": vectors,
+        "documents": documents,
+        "derived": derived,
+        "encoder": encoder,
+        "free": room.disk,
+    }
     if total > room.disk:
         yield Finding(
             "corpus",

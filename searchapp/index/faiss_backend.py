@@ -261,8 +261,10 @@ def estimate_bytes(plan: Plan, dim: int, *, rows: int) -> int:
             each += inner.code_size + 8
         elif part == "quantizer":
             fixed += inner.sa_code_size() * (plan.nlist or 0)
-        elif isinstance(inner, faiss.IndexFlatCodes):
+        elif isinstance(inner, (faiss.IndexFlatCodes, faiss.IndexFastScan)):
             each += inner.code_size
+        elif isinstance(inner, faiss.IndexPreTransform):
+            fixed += 4 * dim * inner.index.d  # a matrix
         if hasattr(inner, "pq"):
             fixed += 4 * inner.pq.ksub * dim
     return fixed + each * rows

@@ -10,6 +10,7 @@ import pytest
 from searchapp.build import build_index
 from searchapp.corpus import Corpus, ReadOptions, open_corpus
 from searchapp.doctor import corpus, cost
+from searchapp.doctor.encoder_size import estimate_encoder
 from searchapp.doctor.reading import CorpusFacts, read_facts
 from searchapp.encoders import load_encoder
 from searchapp.encoders.folder import find_folder
@@ -163,11 +164,25 @@ def test_disk_is_what_a_build_takes(tmp_path: Path) -> None:
     assert found.figures["vectors"] == pytest.approx(taken["vectors/00000.npy"], rel=0.001)
     assert found.figures["documents"] == pytest.approx(taken["documents/00000.arrow"], rel=0.02)
     assert found.figures["derived"] == pytest.approx(taken["d48-flat.faiss"], rel=0.001)
+    (more,) = cost.space(facts, 48, cost.Room(None, 10**12), encoder=90_000_000)
+    assert more.figures["bytes"] - found.figures["bytes"] == more.figures["encoder"] == 90_000_000
+    assert more.found.endswith(", query encoder 90.0 MB")
     (full,) = cost.space(facts, 48, cost.Room(None, 100_000))
     assert (found.level, full.level) == ("ok", "problem")
 
 
-@pytest.mark.parametrize("kind", ["flat", "sq8", "ivf-flat", "ivf-pq", "IVF16,PQ8x4", "IVF16,SQ4"])
+def test_the_size_of_what_is_carried_is_that_of_its_files(built: Build, tmp_path: Path) -> None:
+    read = write(tmp_path / "c.jsonl", ["red leather bag", "kitchen tap"])
+    for model in (built("bge"), make_static(tmp_path / "s"), make_static(tmp_path / "half", dtype="float16")):
+        encoder = load_encoder(str(model))
+        made = build_index(read, tmp_path / f"of-{model.name}", encoder=encoder)
+        carried = sum(entry.bytes for name, entry in made.manifest.files.items() if name.startswith("encoder/"))
+        assert carried > 0
+        assert estimate_encoder(find_folder(str(model)), encoder) == pytest.approx(carried, rel=0.1)
+    assert estimate_encoder(find_folder(str(model)), HashEncoder()) == 0
+
+
+@pytest.mark.parametrize("kind", ["flat", "sq8", "ivf-flat", "ivf-pq", "pq4", "IVF16,PQ8x4", "IVF16,SQ4"])
 def test_the_size_of_a_kind_is_that_of_its_file(kind: str, tmp_path: Path) -> None:
     made = derive(make_index(tmp_path / "made", random_vectors(10_000)), [32], [kind])
     one = next(derived for derived in made.manifest.derived if derived.asked == kind)
@@ -180,9 +195,9 @@ def test_kinds_that_can_be_trained_and_what_auto_takes(tmp_path: Path) -> None:
     (found,) = cost.kinds(facts, 48)
     assert found.figures["auto"] == "flat"
     assert list(found.figures["bytes"]) == ["flat", "sq8", "ivf-flat"]
-    assert found.figures["refused"] == {"ivf-pq": "needs 624 documents"}
+    assert found.figures["refused"] == {"pq4": "needs 624 documents", "ivf-pq": "needs 624 documents"}
     assert found.figures["bytes_a_vector"]["flat"] == pytest.approx(4 * 48, rel=0.01)
-    assert cost.plan_kinds(10_000_000, 384)[2] == "ivf-pq"
+    assert cost.plan_kinds(10_000_000, 384)[2] == "pq4"
 
 
 def test_memory_is_the_process_and_what_faiss_holds(tmp_path: Path) -> None:
@@ -193,7 +208,7 @@ def test_memory_is_the_process_and_what_faiss_holds(tmp_path: Path) -> None:
     assert (flat.level, flat.figures["held"], flat.figures["training"]) == ("ok", 0, 0)
     assert flat.figures["bytes"] == flat.figures["peak"]
     large = replace(small, count=10_000_000)
-    plan = plan_kind("ivf-pq", rows=10_000_000, dim=48)
+    plan = plan_kind("pq4", rows=10_000_000, dim=48)
     (held,) = cost.memory(large, 48, cost.Room(10**12, 0))
     (killed,) = cost.memory(large, 48, cost.Room(10**6, 0))
     assert held.figures["held"] == estimate_bytes(plan, 48, rows=10_000_000)
