@@ -158,8 +158,9 @@ def _check_canaries(index: Index, encoder: Encoder) -> None:
     queries, documents = index.canaries
     checks = [("query", queries, encoder.encode_queries), ("document", documents, encoder.encode_documents)]
     prompts = encoder.card.prompts
-    # A model that treats both roles alike has said all with one of them; a query should not wait for the other.
-    alike = prompts.query == prompts.document and np.array_equal(queries, documents)
+    # An encoder that treats both roles alike has said all with one of them; a query should not wait for the other.
+    one_function = getattr(encoder, "roles_are_prompts", False)
+    alike = one_function and prompts.query == prompts.document and np.array_equal(queries, documents)
     for role, stored, encode in checks[: 1 if alike else 2]:
         found = encode(texts)
         if not np.isfinite(found).all():

@@ -1,17 +1,20 @@
 """The read path: hits, prompts, and a Searcher that refuses an encoder the index was not made with."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from searchapp.build import build_index
 from searchapp.corpus import open_corpus
+from searchapp.encoders import load_encoder
 from searchapp.errors import BadVectorsError, ContractError
 from searchapp.index import Index
 from searchapp.prompts import Prompts
-from searchapp.search import Searcher
+from searchapp.search import Searcher, open_searcher
 from tests.fakes import DriftedEncoder, HashEncoder, PoisonedEncoder
+from tests.models_on_disk import make_static
 
 PROMPTS = Prompts("query: ", "passage: ", "option")
 
@@ -83,3 +86,19 @@ def test_a_runtime_that_gives_nan_is_refused(index: Index) -> None:
     encoder.card = replace(encoder.card, prompts=PROMPTS)
     with pytest.raises(BadVectorsError, match=r"hash-0 on numpy gives NaN for the document"):
         Searcher(index, encoder)
+
+
+def test_nan_for_documents_alone_is_found_where_both_roles_have_one_prompt(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("id,text\na,red leather bag\nb,steel kettle\n", encoding="utf-8")
+    index = build_index(open_corpus(tmp_path / "c.csv"), tmp_path / "plain", encoder=HashEncoder())
+    assert np.array_equal(*index.canaries)
+    with pytest.raises(BadVectorsError, match=r"hash-0 on numpy gives NaN for the document"):
+        Searcher(index, PoisonedEncoder(""))
+    assert Searcher(index, HashEncoder()).search(["kettle"], 1)[0][0].doc_id == "b"
+
+
+def test_a_query_s_encoder_is_shown_the_canaries_once_where_both_roles_are_one_function(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("id,text\na,red leather bag\nb,steel kettle\n", encoding="utf-8")
+    build_index(open_corpus(tmp_path / "c.csv"), tmp_path / "c", encoder=load_encoder(str(make_static(tmp_path / "m"))))
+    searcher = open_searcher(tmp_path / "c")
+    assert searcher.encoder.counts.texts == len(searcher.index.manifest.canary_texts)

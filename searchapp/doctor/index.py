@@ -66,7 +66,7 @@ def counts(index: Index) -> Iterator[Finding]:
             "note",
             f"{gone:,} documents are deleted; {said - counted['vectors']:,} of {said:,} rows are still stored for them",
             "no search shows them; they take disk and a little time",
-            "nothing; building the index again gives the disk back",
+            f"nothing has to be done; searchapp compact {index.folder} gives the disk back",
             {"deleted": gone, "rows": said - counted["vectors"]},
         )
     yield from _judge_losses(index)

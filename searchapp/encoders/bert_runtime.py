@@ -35,6 +35,9 @@ _WEIGHTS, _SHAPE, _TOKENIZER = BERT.files
 class BertEncoder:
     """A BERT-like model as an encoder."""
 
+    roles_are_prompts = True
+    """Queries and documents go through one function, which gets the prompt; see `Searcher`."""
+
     def __init__(self, weights: BertWeights, shape: Shape, tokenizer: Tokenizer, *, card: EncoderCard) -> None:
         self._weights = weights
         self._shape = shape

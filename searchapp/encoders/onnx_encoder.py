@@ -34,6 +34,9 @@ class OnnxEncoder:
     Every core takes a batch of its own. Raises ModelError where the files are damaged or are not what the card says.
     """
 
+    roles_are_prompts = True
+    """Queries and documents go through one function, which gets the prompt; see `Searcher`."""
+
     def __init__(self, folder: Path, card: EncoderCard, *, budget: int = BUDGET) -> None:
         self.folder = folder
         self._card = card

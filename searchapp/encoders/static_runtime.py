@@ -29,6 +29,9 @@ _TINY = np.float32(1e-12)
 class StaticEncoder:
     """A static model as an encoder; `files` is where its parts lie."""
 
+    roles_are_prompts = True
+    """Queries and documents go through one function, which gets the prompt; see `Searcher`."""
+
     def __init__(
         self, files: StaticFolder, tokenizer: Tokenizer, table: TokenTable, *, card: EncoderCard, block: int = BLOCK
     ) -> None:

@@ -21,6 +21,7 @@ from searchapp.index.seal import seal
 from searchapp.index.work import work_path
 from searchapp.prompts import Prompts
 from tests.fakes import CuttingEncoder, DriftedEncoder, HashEncoder, PoisonedEncoder
+from tests.index.test_sieve import delete_rows
 from tests.models_on_disk import make_static
 
 ROWS = 40
@@ -100,6 +101,17 @@ def test_counts_and_losses(made: Index) -> None:
     assert found["cut"].figures["tokens_lost"] == sum(max(0, len(text) - 7) for text in long)
     assert (found["duplicates"].level, found["duplicates"].figures) == ("note", {"duplicates": 1})
     assert "skipped" not in found
+
+
+def test_deleted_documents_are_noted_with_what_gives_their_disk_back(made: Index) -> None:
+    delete_rows(made, np.array([2, 5], np.int64), documents=ROWS - 2)
+    opened = open_index(made.folder)
+    rewrite(made.folder, lambda body: body["counts"].update(opened.documents.counts()))
+    found = by_check(list(index.counts(open_index(made.folder))))
+    assert (found["counts"].level, found["deleted"].level) == ("ok", "note")
+    assert found["deleted"].figures == {"deleted": 2, "rows": 2}
+    assert found["deleted"].found == f"2 documents are deleted; 2 of {ROWS} rows are still stored for them"
+    assert f"searchapp compact {made.folder} gives the disk back" in found["deleted"].advice
 
 
 def test_a_manifest_that_counts_otherwise_is_a_problem(made: Index) -> None:
