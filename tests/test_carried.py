@@ -19,7 +19,7 @@ from searchapp.errors import ContractError, ModelError
 from searchapp.index import derive, open_index
 from searchapp.search import load_contract_encoder, load_query_encoder, open_searcher
 from tests.fakes import HashEncoder
-from tests.models_on_disk import make_bge, make_static
+from tests.models_on_disk import make_bge, make_nomic, make_static
 from tests.test_build import folder_bytes, write_corpus
 
 FILES = ("encoder/encoder.json", "encoder/model.safetensors", "encoder/tokenizer.json")
@@ -79,6 +79,16 @@ def test_an_int8_index_carries_int8_and_loads_int8_where_it_carries_nothing(corp
     np.testing.assert_array_equal(carried.encode_queries(ASKED), bge.encode_queries(ASKED))
     exact = load_query_encoder(index, options=EncoderOptions(precision="float32"))
     assert (exact.card.dtype, exact.card.runtime) == ("float32", "torch")
+
+
+def test_what_is_no_bert_is_carried_as_a_graph(corpus: Corpus, tmp_path: Path) -> None:
+    nomic = load_encoder(str(make_nomic(tmp_path / "nomic")))
+    index = build_index(corpus, tmp_path / "shop", encoder=nomic)
+    assert index.manifest.query_encoder == "onnx"
+    shutil.rmtree(tmp_path / "nomic")
+    carried = open_searcher(tmp_path / "shop").encoder
+    assert carried.card.prompts.query == "search_query: "
+    np.testing.assert_allclose(carried.encode_queries(ASKED), nomic.encode_queries(ASKED), atol=1e-4)
 
 
 def test_it_can_be_left_out_and_the_model_is_loaded_then(model: Path, corpus: Corpus, tmp_path: Path) -> None:

@@ -111,12 +111,31 @@ def export_bert(encoder: Encoder, folder: Path) -> EncoderCard:
     Raises ModelError where the model is of another kind, or the folder is no longer the one that was loaded.
     """
     card = encoder.card
+    source = find_folder(card.model, revision=card.revision).path
+    if fingerprint(hash_files(source)) != card.fingerprint:
+        raise ModelError(f"{source} has changed since the model was loaded")
+    place, shape, layers = _read_model(source, card)
+    write_weights(folder / _WEIGHTS, place / "model.safetensors", layers)
+    body = {"heads": shape.heads, "epsilon": shape.epsilon, "padding": shape.padding}
+    (folder / _SHAPE).write_text(json.dumps(body) + "\n", encoding="utf-8")
+    shutil.copyfile(place / "tokenizer.json", folder / _TOKENIZER)
+    return replace(card, dtype="float32", runtime=BERT.runtime)
+
+
+def refuse_bert(encoder: Encoder) -> str | None:
+    """Say why an encoder can't be written down by `export_bert`; None where it can."""
+    try:
+        _read_model(find_folder(encoder.card.model, revision=encoder.card.revision).path, encoder.card)
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+def _read_model(source: Path, card: EncoderCard) -> tuple[Path, Shape, int]:
+    """Return where a model's transformer lies, its shape and its layers; raise ModelError for other kinds."""
     if card.pooling not in POOLINGS or card.max_seq_length is None:
         raise ModelError(f"{card.model} is no plain BERT: its vectors are made by {card.pooling}")
-    source = find_folder(card.model, revision=card.revision)
-    if fingerprint(hash_files(source.path)) != card.fingerprint:
-        raise ModelError(f"{source.path} has changed since the model was loaded")
-    place = _transformer(source.path)
+    place = _transformer(source)
     config, settings = read_json(place / "config.json"), read_json(place / "tokenizer_config.json")
     shape, layers = _read_config(config, place)
     if settings.get("truncation_side", "right") != "right" or settings.get("padding_side", "right") != "right":
@@ -124,11 +143,7 @@ def export_bert(encoder: Encoder, folder: Path) -> EncoderCard:
     for name in ("model.safetensors", "tokenizer.json"):
         if not (place / name).is_file():
             raise ModelError(f"{place} has no {name}")
-    write_weights(folder / _WEIGHTS, place / "model.safetensors", layers)
-    body = {"heads": shape.heads, "epsilon": shape.epsilon, "padding": shape.padding}
-    (folder / _SHAPE).write_text(json.dumps(body) + "\n", encoding="utf-8")
-    shutil.copyfile(place / "tokenizer.json", folder / _TOKENIZER)
-    return replace(card, dtype="float32", runtime=BERT.runtime)
+    return place, shape, layers
 
 
 def open_bert(folder: Path, card: EncoderCard) -> BertEncoder:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from searchapp.encoders.base import Encoder, EncoderCard
-from searchapp.encoders.bert_runtime import export_bert
+from searchapp.encoders.bert_runtime import export_bert, refuse_bert
 from searchapp.encoders.exported import BERT, ONNX, STATIC, Form
 from searchapp.encoders.folder import ModelFolder
 from searchapp.encoders.onnx_runtime import choose_precision, export_onnx, load_onnx
@@ -36,6 +36,8 @@ class Export:
     module: str | None = None
     """The optional library it needs, if any, and the extra that brings it."""
     extra: str = ""
+    refuse: Callable[[Encoder], str | None] = lambda _encoder: None
+    """Says why an encoder can't be written so, before anything is; None where it may be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,13 @@ class Runtime:
     suits: Callable[[ModelFolder, EncoderOptions], bool]
     """Whether auto takes it for a model as it is wanted."""
     load: Load
-    export: Export | None = None
-    """None where its encoders can't be written down."""
+    exports: tuple[Export, ...] = ()
+    """How its encoders can be written down; the first that doesn't refuse is taken."""
     precisions: tuple[str, ...] = ("float32",)
     """What --precision may ask of it."""
 
+
+_ONNX = Export(ONNX, export_onnx, module="onnxruntime", extra="onnx")
 
 # In the order auto tries them: what starts sooner comes first, what runs everything comes last.
 RUNTIMES: tuple[Runtime, ...] = (
@@ -58,15 +62,21 @@ RUNTIMES: tuple[Runtime, ...] = (
         "static",
         lambda source, options: takes(options) and find_static(source.path) is not None,
         load_static,
-        export=Export(STATIC, export_static),
+        exports=(Export(STATIC, export_static),),
     ),
-    Runtime("torch", lambda _source, _options: True, load_torch, export=Export(BERT, export_bert)),
+    Runtime(
+        "torch",
+        lambda _source, _options: True,
+        load_torch,
+        # BERT's needs nothing to open, and is half as long in starting.
+        exports=(Export(BERT, export_bert, refuse=refuse_bert), _ONNX),
+    ),
     # No faster in float32 (benchmarks/encode.py), and its export takes its time, so auto takes it for int8 alone.
     Runtime(
         "onnx",
         lambda _source, _options: True,
         load_onnx,
-        export=Export(ONNX, export_onnx, module="onnxruntime", extra="onnx"),
+        exports=(_ONNX,),
         precisions=("float32", "int8"),
     ),
 )
@@ -99,9 +109,10 @@ def choose_export(encoder: Encoder) -> Export:
     Raises ModelError where its runtime has no way to, MissingExtraError where the library for it is not installed.
     """
     name = encoder.card.runtime
-    export = next((runtime.export for runtime in RUNTIMES if runtime.name == name), None)
-    if export is None:
-        raise ModelError(f"what runs in {name} can't be written down")
-    if export.module is not None:
-        require(export.module, extra=export.extra)
-    return export
+    exports = next((runtime.exports for runtime in RUNTIMES if runtime.name == name), ())
+    for export in exports:
+        if export.refuse(encoder) is None:
+            if export.module is not None:
+                require(export.module, extra=export.extra)
+            return export
+    raise ModelError(f"what runs in {name} can't be written down")

@@ -14,11 +14,10 @@ from safetensors.numpy import load_file, save_file
 
 from searchapp.encoders import CANARIES, Encoder, load_encoder
 from searchapp.encoders.bert_forward import _gelu
-from searchapp.encoders.bert_runtime import BertEncoder
-from searchapp.encoders.exported import open_exported
+from searchapp.encoders.bert_runtime import BertEncoder, export_bert
+from searchapp.encoders.exported import open_exported, write_description
 from searchapp.encoders.runtimes import choose_export
 from searchapp.errors import ModelError
-from tests.encoders.test_exported import write_down
 from tests.models_on_disk import SENTENCES
 
 TEXTS = (*CANARIES, *SENTENCES, "", "word " * 300, "<pad> red </s> bag [PAD] x")
@@ -37,6 +36,13 @@ def test_vectors_are_those_of_the_model_and_counts_too(built: Callable[[str], Pa
         np.testing.assert_allclose(other(TEXTS), one(TEXTS), atol=2e-6, rtol=1e-5)
     assert found.counts == encoder.counts
     assert found.counts.truncated
+
+
+def write_down(encoder: Encoder, folder: Path) -> Path:
+    """Write an encoder in this form, whatever else it could be written in."""
+    folder.mkdir()
+    write_description(folder, export_bert(encoder, folder))
+    return folder
 
 
 def test_a_text_s_vector_does_not_depend_on_the_others(built: Callable[[str], Path], tmp_path: Path) -> None:
