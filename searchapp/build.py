@@ -23,8 +23,9 @@ from searchapp import __version__
 from searchapp.carried import NOTHING, Carried, plan_carried, write_carried
 from searchapp.corpus import Corpus, CorpusSurvey
 from searchapp.encoders import CANARIES, Encoder, check_encoder
+from searchapp.encoders.chunks import Chunker
 from searchapp.engine import Engine, LocalEngine
-from searchapp.errors import InputError, ModelError
+from searchapp.errors import InputError, ModelError, UsageError
 from searchapp.index import Index, Manifest, open_index
 from searchapp.index.derive import Origin, Target, build_derived, plan_targets
 from searchapp.index.documents import DocumentStore
@@ -34,6 +35,7 @@ from searchapp.index.vectors import VectorStore
 from searchapp.index.work import WorkFolder, check_target, working_on
 from searchapp.layout import check_free
 from searchapp.shards import SHARD_DOCUMENTS, STEP, ShardWriter, Written, cut_slices
+from searchapp.truncation import ERROR, WARN, choose_chunker, count_rows, describe_loss, refuse_long
 
 _LIBRARIES = ("numpy", "pyarrow", "tokenizers", "torch", "transformers", "sentence-transformers")
 
@@ -70,6 +72,10 @@ class BuildOptions:
     shard_documents: int = SHARD_DOCUMENTS
     query_encoder: bool = True
     """Store the query encoder in the index, so that a query needs neither the model nor what it runs in."""
+    on_truncate: str = WARN
+    """What to do about documents longer than the model sees: one of ON_TRUNCATE."""
+    chunk_overlap: int | None = None
+    """Tokens that neighbouring chunks share; None takes an eighth of what the model sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +87,44 @@ class BuildPlan:
     encoder: Encoder
     options: BuildOptions
     targets: tuple[Target, ...]
+    """With a chunker, planned for as many rows as there are documents: how many there are is known once all are cut."""
     carried: Carried = NOTHING
+    chunker: Chunker | None = None
+    """What cuts long documents into chunks; None where each is a row."""
 
 
-def plan_build(corpus: Corpus, survey: CorpusSurvey, *, encoder: Encoder, options: BuildOptions) -> BuildPlan:
+def plan_build(
+    corpus: Corpus, survey: CorpusSurvey, *, encoder: Encoder, options: BuildOptions, progress: Progress = silent
+) -> BuildPlan:
     """Check that a build can be done and fill in its numbers.
 
-    Raises UsageError for dims and kinds that don't fit, BadVectorsError for a model whose vectors can't be
-    searched with.
+    Raises UsageError for options, dims and kinds that don't fit, BadVectorsError for a model whose vectors can't be
+    searched with, InputError for a document longer than the model sees where that is to be an error, ModelError for a
+    model whose tokens can't be told where they matter.
     """
-    dims = options.dims or (encoder.card.dim,)
-    targets = plan_targets(dims, options.kinds, rows=survey.count, width=encoder.card.dim)
+    chunker = choose_chunker(encoder, options.on_truncate, options.chunk_overlap)
+    refused, chunker = (chunker, None) if options.on_truncate == ERROR else (None, chunker)
+    targets = _plan_targets(corpus, survey, encoder, options, chunker)
     check_encoder(encoder)
-    return BuildPlan(corpus, survey, encoder, options, targets, plan_carried(encoder, wanted=options.query_encoder))
+    if refused is not None:
+        total = survey.count
+        refuse_long(corpus.documents(), refused, lambda done: progress("measuring", done, total))
+    carried = plan_carried(encoder, wanted=options.query_encoder)
+    return BuildPlan(corpus, survey, encoder, options, targets, carried, chunker)
+
+
+def _plan_targets(
+    corpus: Corpus, survey: CorpusSurvey, encoder: Encoder, options: BuildOptions, chunker: Chunker | None
+) -> tuple[Target, ...]:
+    width = encoder.card.dim
+    dims = options.dims or (width,)
+    try:
+        return plan_targets(dims, options.kinds, rows=survey.count, width=width)
+    except UsageError:
+        if chunker is None:
+            raise
+    # Documents are too few, perhaps; their chunks may be enough, and there can't be many of them to count.
+    return plan_targets(dims, options.kinds, rows=count_rows(corpus.documents(), chunker), width=width)
 
 
 def build_index(
@@ -125,7 +156,7 @@ def build_index(
     """
     check_target(Path(out), overwrite=options.overwrite)
     survey = corpus.survey(lambda done: progress("reading", done, None))
-    plan = plan_build(corpus, survey, encoder=encoder, options=options)
+    plan = plan_build(corpus, survey, encoder=encoder, options=options, progress=progress)
     return write_index(plan, out, progress=progress, note=note)
 
 
@@ -149,7 +180,7 @@ def write_index(
         if work.begin(contract, restart=plan.options.restart):
             _take_stock(work, plan, progress, note)
         carried = _carry(work, plan, progress, note)
-        manifest = _write(work, plan, engine or LocalEngine(), progress)
+        manifest = _write(work, plan, engine or LocalEngine(), progress, note)
         if carried:
             files = {**manifest.files, **carried}
             manifest = dataclasses.replace(manifest, files=files, query_encoder=plan.carried.runtime)
@@ -158,6 +189,8 @@ def write_index(
             work.keep_only(set(manifest.files))
             write_manifest(work.folder, manifest)
         work.place(call, overwrite=plan.options.overwrite)
+    if loss := describe_loss(manifest):
+        note(loss)
     return open_index(out)
 
 
@@ -177,18 +210,20 @@ def _carry(
     return {}
 
 
-def _write(work: WorkFolder, plan: BuildPlan, engine: Engine, progress: Progress) -> Manifest:
+def _write(
+    work: WorkFolder, plan: BuildPlan, engine: Engine, progress: Progress, note: Callable[[str], None]
+) -> Manifest:
     """Finish every step and return the manifest that vouches for them."""
     total = plan.survey.count
     progress("embedding", 0, total)
-    writer = ShardWriter(work.steps, plan.encoder, lambda done: progress("embedding", done, total))
+    writer = ShardWriter(work.steps, plan.encoder, lambda done: progress("embedding", done, total), plan.chunker)
     slices = cut_slices(plan.corpus.documents(), plan.options.shard_documents)
     written = list(engine.map(writer.write, slices))
     if written[-1].fingerprint != plan.survey.fingerprint:
         work.discard()
-        rows = sum(part.shard.rows for part in written)
+        found = sum(part.documents for part in written)
         raise InputError(
-            f"{plan.corpus.name} changed while it was read: {total:,} documents at first, {rows:,} then; "
+            f"{plan.corpus.name} changed while it was read: {total:,} documents at first, {found:,} then; "
             "run the same command again once nothing writes to it"
         )
 
@@ -202,10 +237,25 @@ def _write(work: WorkFolder, plan: BuildPlan, engine: Engine, progress: Progress
     files = dict(work.steps.finish(Step("canaries", "", (CANARY_FILE,)), encode_canaries).files)
     for part in written:
         files |= part.files
+    plan = _with_rows(plan, sum(part.shard.rows for part in written), note)
     derived = _derive(work, plan, tuple(part.shard for part in written), files, progress)
-    documents = DocumentStore([work.folder / part.shard.documents for part in written])
+    paths = [work.folder / part.shard.documents for part in written]
+    documents = DocumentStore(paths, chunked=plan.chunker is not None)
     counts = {**documents.counts(), "skipped": plan.survey.skipped.count}
     return _manifest(plan, written, counts=counts, derived=derived, files=files)
+
+
+def _with_rows(plan: BuildPlan, rows: int, note: Callable[[str], None]) -> BuildPlan:
+    """Plan the derived indexes again for the chunks there turned out to be."""
+    if plan.chunker is None:
+        return plan
+    width = plan.encoder.card.dim
+    targets = plan_targets(plan.options.dims or (width,), plan.options.kinds, rows=rows, width=width)
+    note(
+        f"{plan.survey.count:,} documents became {rows:,} chunks of at most {plan.chunker.limit} tokens; "
+        f"will build {', '.join(target.describe() for target in targets)}"
+    )
+    return dataclasses.replace(plan, targets=targets)
 
 
 def _take_stock(work: WorkFolder, plan: BuildPlan, progress: Progress, note: Callable[[str], None]) -> None:
@@ -234,8 +284,13 @@ def _contract(plan: BuildPlan) -> dict[str, Any]:
         "encoder": dataclasses.asdict(plan.encoder.card),
         "corpus": {"text_template": plan.corpus.text_template, "fingerprint": plan.survey.fingerprint},
         "shard_documents": plan.options.shard_documents,
+        "chunk_overlap": _overlap(plan),
         "versions": {name: found for name, found in library_versions().items() if not name.startswith("faiss")},
     }
+
+
+def _overlap(plan: BuildPlan) -> int | None:
+    return None if plan.chunker is None else plan.chunker.overlap
 
 
 def _call(contract: dict[str, Any], plan: BuildPlan) -> str:
@@ -286,6 +341,7 @@ def _manifest(
         files=files,
         versions=library_versions(),
         canary_texts=CANARIES,
+        chunk_overlap=_overlap(plan),
     )
 
 

@@ -43,7 +43,7 @@ class HashEncoder:
 
     def _encode(self, prompt: str, texts: Sequence[str]) -> np.ndarray:
         prefixed, already = add_prompt(prompt, texts)
-        self.counts.note(already, self._lost(texts))
+        self.counts.note(already, self._lost(prefixed))
         self.seen += prefixed
         vectors = np.zeros((len(texts), self.card.dim), np.float32)
         for row, text in enumerate(prefixed):
@@ -90,10 +90,23 @@ class DriftedEncoder(HashEncoder):
 class CuttingEncoder(HashEncoder):
     """Reads only the first characters of a text and counts what it leaves out, a token a character."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__()
+    def __init__(self, limit: int, prompts: Prompts = Prompts()) -> None:
+        super().__init__(prompts)
         self.card = replace(self.card, max_seq_length=limit)
         self._limit = limit
 
+    def token_counter(self) -> "Characters":
+        return Characters()
+
     def _lost(self, texts: Sequence[str]) -> list[int]:
         return [max(0, len(text) - self._limit) for text in texts]
+
+
+class Characters:
+    """A tokenizer whose tokens are characters, without special ones."""
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+    def spans(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return [np.arange(len(text))[:, None] + np.array([[0, 1]]) for text in texts]

@@ -48,6 +48,8 @@ def index(
     store: options.Store = None,
     reader: options.Format = "auto",
     on_bad_row: options.OnBadRow = "error",
+    on_truncate: options.OnTruncate = "warn",
+    chunk_overlap: options.ChunkOverlap = None,
     locale: options.Locale = None,
     version: options.Version = None,
     model: options.Model = None,
@@ -72,6 +74,8 @@ def index(
 
         searchapp index ../data/scifact --out indexes/scifact --dim 384,128 --kind flat,ivf-pq
 
+        searchapp index articles.jsonl --out indexes/articles --on-truncate chunk
+
         searchapp index --from indexes/shop --dim 128 --kind sq8
     """
     from searchapp.cli.assemble import EncoderOptions, ReadTexts, describe_model, read_options
@@ -84,7 +88,8 @@ def index(
         given: dict[str, object] = {"--model": model, "--revision": revision, "--text": text, "--id": id_column}
         given |= {"--store": store, "--locale": locale, "--version": version, "--layer-norm": layer_norm}
         given |= {"--query-prompt": query_prompt, "--document-prompt": document_prompt, "--overwrite": overwrite}
-        given |= {"--restart": restart, "--no-encoder": no_encoder}
+        given |= {"--restart": restart, "--no-encoder": no_encoder, "--chunk-overlap": chunk_overlap}
+        given |= {"--on-truncate": on_truncate != "warn"}
         options.refuse("--from, which takes the vectors as they are stored", given)
         _derive(source, dims, kinds, as_json=as_json)
         return
@@ -95,9 +100,11 @@ def index(
     from searchapp.corpus import open_corpus
     from searchapp.encoders import PRECISIONS, RUNTIME_NAMES, load_encoder
     from searchapp.index.work import check_target
+    from searchapp.truncation import ON_TRUNCATE
 
     options.one_of("--runtime", runtime, RUNTIME_NAMES)
     options.one_of("--precision", precision, PRECISIONS)
+    options.one_of("--on-truncate", on_truncate, ON_TRUNCATE)
     check_target(out, overwrite=overwrite)
     typed = ReadTexts(reader, text, id_column, store, on_bad_row, locale, version)
     opened = open_corpus(corpus, read_options(typed))
@@ -128,13 +135,16 @@ def index(
                 overwrite=overwrite,
                 restart=restart,
                 query_encoder=not no_encoder,
+                on_truncate=on_truncate,
+                chunk_overlap=chunk_overlap,
             ),
+            progress=progress,
         )
         note(f"corpus {opened.name}: {survey.count:,} documents, {opened.format}, text {survey.text_template!r}")
         for where, reason in survey.skipped.rows:
             note(f"skipped {where}: {reason}")
         note(describe_model(encoder.card, chosen=model is not None))
-        for target in plan.targets:
+        for target in () if plan.chunker is not None else plan.targets:
             note(f"will build {target.describe()}")
         made = write_index(plan, out, progress=progress, note=note)
     _report(made, as_json=as_json)

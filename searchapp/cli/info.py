@@ -61,6 +61,11 @@ def describe(opened: "Index") -> Iterator[str]:
     prompts = encoder["prompts"]
     if isinstance(prompts, dict):
         yield f"  prompts   query {prompts['query']!r}, document {prompts['document']!r} (from {prompts['source']})"
+    if manifest.chunk_overlap is not None:
+        yield (
+            f"  chunks    {counts['vectors']:,} of at most {encoder['max_seq_length']} tokens, neighbours share "
+            f"{manifest.chunk_overlap}"
+        )
     if manifest.query_encoder is not None:
         stored = sum(entry.bytes for name, entry in manifest.files.items() if name.startswith(f"{ENCODER}/"))
         yield f"  carries   its query encoder ({manifest.query_encoder}), {stored / 1e6:,.1f} MB"

@@ -68,6 +68,25 @@ DocumentPrompt = Annotated[
     str | None, typer.Option("--document-prompt", help="The same for documents.", rich_help_panel=MODEL)
 ]
 
+OnTruncate = Annotated[
+    str,
+    typer.Option(
+        "--on-truncate",
+        help="Texts longer than the model sees: warn (their ends are left out), error, or chunk (found by any part).",
+        rich_help_panel=CORPUS,
+    ),
+]
+ChunkOverlap = Annotated[
+    int | None,
+    typer.Option(
+        "--chunk-overlap",
+        help="Tokens that neighbouring chunks share. Default: an eighth of what the model sees.",
+        show_default=False,
+        min=0,
+        rich_help_panel=CORPUS,
+    ),
+]
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

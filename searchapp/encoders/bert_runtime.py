@@ -19,6 +19,7 @@ from searchapp.encoders.bert_forward import Shape, run_bert
 from searchapp.encoders.bert_weights import BertWeights, open_weights, write_weights
 from searchapp.encoders.exported import BERT
 from searchapp.encoders.folder import find_folder, fingerprint, hash_files, one_line, read_json
+from searchapp.encoders.lengths import TokenCounter, count_with
 from searchapp.errors import ModelError, UsageError
 from searchapp.prompts import add_prompt
 
@@ -66,6 +67,10 @@ class BertEncoder:
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
         return self._encode(texts, self._card.prompts.document)
+
+    def token_counter(self) -> TokenCounter:
+        """Return a tokenizer that counts as this encoder does."""
+        return count_with(self._tokenizer, special=True)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         if isinstance(texts, str):

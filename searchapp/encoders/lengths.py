@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from searchapp.encoders.folder import one_line
@@ -22,6 +24,19 @@ class TokenCounter:
         """Return the tokens of each text, uncut."""
         found = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=self.special)
         return [len(encoding.ids) for encoding in found]
+
+    def spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
+        """Return where each text's tokens begin and end, characters, int64 (tokens, 2), without special tokens."""
+        found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) for encoding in found]
+
+
+def count_with(tokenizer: Tokenizer, *, special: bool) -> TokenCounter:
+    """Return a counter with a copy of a tokenizer, which cuts and pads nothing."""
+    own = Tokenizer.from_str(tokenizer.to_str())
+    own.no_truncation()
+    own.no_padding()
+    return TokenCounter(own, special)
 
 
 def open_token_counter(folder: Path) -> TokenCounter | None:

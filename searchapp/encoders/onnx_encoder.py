@@ -14,6 +14,7 @@ from searchapp.encoders.batching import Rows, plan_batches
 from searchapp.encoders.cores import run_all
 from searchapp.encoders.exported import ONNX
 from searchapp.encoders.folder import one_line
+from searchapp.encoders.lengths import TokenCounter, count_with
 from searchapp.encoders.tokens import TokenizedTexts
 from searchapp.errors import ModelError, UsageError
 from searchapp.optional import require
@@ -69,6 +70,10 @@ class OnnxEncoder:
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
         return self._encode(texts, self._card.prompts.document)
+
+    def token_counter(self) -> TokenCounter:
+        """Return a tokenizer that counts as this encoder does."""
+        return count_with(self._tokenizer, special=True)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         if isinstance(texts, str):

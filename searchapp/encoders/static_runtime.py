@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from searchapp.encoders.base import EncodeCounts, Encoder, EncoderCard, Vectors
 from searchapp.encoders.exported import STATIC
 from searchapp.encoders.folder import ModelFolder, one_line
+from searchapp.encoders.lengths import TokenCounter, count_with
 from searchapp.encoders.options import EncoderOptions
 from searchapp.encoders.static_folder import StaticFolder, find_static
 from searchapp.encoders.token_table import Ids, TokenTable, open_table
@@ -64,6 +65,10 @@ class StaticEncoder:
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
         return self._encode(texts, self._card.prompts.document)
+
+    def token_counter(self) -> TokenCounter:
+        """Return a tokenizer that counts as this encoder does."""
+        return count_with(self._tokenizer, special=False)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         if isinstance(texts, str):

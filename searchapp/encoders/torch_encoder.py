@@ -11,6 +11,7 @@ from searchapp.encoders.ahead import ahead
 from searchapp.encoders.base import EncodeCounts, EncoderCard, Vectors
 from searchapp.encoders.batching import plan_batches
 from searchapp.encoders.cores import Cores
+from searchapp.encoders.lengths import TokenCounter
 from searchapp.encoders.torch_forward import Batch, Forward, Results
 from searchapp.encoders.torch_inputs import InputMaker, pin
 from searchapp.errors import UsageError
@@ -63,6 +64,10 @@ class TorchEncoder:
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
         return self._encode(texts, self._card.prompts.document, task="document")
+
+    def token_counter(self) -> TokenCounter:
+        """Return a tokenizer that counts as this encoder does; raise ModelError where it has none that can be used."""
+        return self._inputs.token_counter()
 
     def _encode(self, texts: Sequence[str], prompt: str, *, task: str) -> Vectors:
         if isinstance(texts, str):

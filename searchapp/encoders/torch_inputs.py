@@ -6,7 +6,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from searchapp.encoders.batching import Rows
+from searchapp.encoders.lengths import TokenCounter, count_with
 from searchapp.encoders.tokens import COLUMNS, measure, tokenize
+from searchapp.errors import ModelError
 from searchapp.optional import require
 
 if TYPE_CHECKING:
@@ -45,6 +47,19 @@ class InputMaker:
     def prepare(self, prefixed: list[str], *, prompt: str, task: str) -> Inputs:
         """Measure texts that begin with the prompt."""
         return self._prepare_plain(prefixed, task) if self.plain else self._prepare_any(prefixed, prompt, task)
+
+    def token_counter(self) -> TokenCounter:
+        """Return a tokenizer that tells tokens as the model's own; raise ModelError where that is no fast one."""
+        first: Any = self._model[0]
+        routes = dict(getattr(first, "sub_modules", {}))
+        first = routes["document"][0] if "document" in routes else first
+        tokenizer: Any = getattr(first, "tokenizer", None)
+        if not getattr(tokenizer, "is_fast", False) or getattr(first, "document_length", None):
+            raise ModelError(
+                f"the model reads documents by {type(tokenizer).__name__} in {type(first).__name__}, which doesn't "
+                "tell where in a text its tokens are; type --on-truncate warn, and cut long documents yourself"
+            )
+        return count_with(tokenizer.backend_tokenizer, special=True)
 
     def _prepare_plain(self, prefixed: list[str], task: str) -> Inputs:
         """Tokenise once; batches are cut from the ids."""

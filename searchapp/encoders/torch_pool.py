@@ -15,6 +15,7 @@ import numpy as np
 
 from searchapp.encoders.base import EncodeCounts, EncoderCard, Vectors
 from searchapp.encoders.folder import ModelFolder
+from searchapp.encoders.lengths import TokenCounter
 from searchapp.encoders.options import EncoderOptions
 from searchapp.encoders.torch_worker import Answer, Order, Worker
 from searchapp.errors import ModelError, SearchappError, UsageError
@@ -65,6 +66,13 @@ class PooledEncoder:
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
         return self._encode(texts, task="document")
+
+    def token_counter(self) -> TokenCounter:
+        """Return a tokenizer that counts as this encoder does; raise ModelError where it has none that can be used."""
+        with self._one_at_a_time:
+            if not self._ended.alive:
+                raise ModelError(f"the processes of {self._card.model} have ended; load the model again")
+            return self._workers[0].token_counter()
 
     def close(self) -> None:
         """End the processes, whatever they are doing."""

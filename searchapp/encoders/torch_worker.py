@@ -11,10 +11,14 @@ from typing import Any
 
 from searchapp.encoders.base import EncoderCard, Vectors
 from searchapp.encoders.folder import ModelFolder
+from searchapp.encoders.lengths import TokenCounter
 from searchapp.encoders.options import EncoderOptions
 from searchapp.encoders.torch_load import load_on
 from searchapp.errors import ModelError, SearchappError
 from searchapp.optional import require
+
+TOKENIZER = "tokenizer"
+"""Asked for like a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,15 @@ class Worker:
         card: EncoderCard = found
         return card
 
+    def token_counter(self) -> TokenCounter:
+        """Return the tokenizer of its model, to count with here; raise what making one raised."""
+        self.ask(TOKENIZER, [])
+        found = self._receive("before it gave its tokenizer")
+        if isinstance(found, SearchappError):
+            raise found
+        counter: TokenCounter = found
+        return counter
+
     def ask(self, task: str, texts: list[str]) -> None:
         """Give it texts to encode, as `query` or `document`; raise ModelError where the process has ended."""
         try:
@@ -115,6 +128,9 @@ def serve(order: Order, connection: Connection) -> None:
         while True:
             task, texts = connection.recv()
             try:
+                if task == TOKENIZER:
+                    connection.send(encoder.token_counter())
+                    continue
                 vectors = (encoder.encode_queries if task == "query" else encoder.encode_documents)(texts)
             except SearchappError as error:
                 connection.send(error)

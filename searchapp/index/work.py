@@ -37,6 +37,7 @@ _WORDS = {
     "encoder.prompts.document": "document prompt",
     "corpus.text_template": "text template",
     "corpus.fingerprint": "corpus fingerprint",
+    "chunk_overlap": "chunk overlap",
 }
 """Parts of a contract that are named first, and how a person calls them."""
 

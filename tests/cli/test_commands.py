@@ -171,6 +171,9 @@ def test_bench_of_an_index_takes_its_model_and_prompts(beir_folder: Path, tmp_pa
             "type --on-bad-row error or --on-bad-row skip",
         ),
         (["index", "{csv}", "--out", "{tmp}/y", "--text", "{{colour}}"], 1, "color"),
+        (["index", "{csv}", "--out", "{tmp}/y", "--on-truncate", "chnk"], 2, "type --on-truncate chunk or"),
+        (["index", "{csv}", "--out", "{tmp}/y", "--id", "sku", "--chunk-overlap", "9"], 2, "it is warn; leave one of"),
+        (["index", "--from", "{shop}", "--on-truncate", "chunk"], 2, "--on-truncate doesn't go with --from"),
         (["query", "{shop}"], 2, 'one of the two is needed: searchapp query INDEX "words", or --queries FILE'),
         (["query", "{shop}", " "], 2, "the query is empty"),
         (["query", "{shop}", "bag", "-k", "0"], 2, "-k is 0; at least 1"),
@@ -214,6 +217,25 @@ def test_a_mistake_gets_one_line_and_an_exit_code(
     assert message.format(**places) in lines[-1]
     assert lines[-1].startswith("searchapp: ")
     assert "Traceback" not in done.output
+
+
+def test_long_texts_are_told_refused_or_cut_into_chunks(tmp_path: Path) -> None:
+    long = "plain words about nothing at all. " * 80 + "A kettle boils water for tea."
+    rows = [{"_id": "k", "text": long}, {"_id": "b", "text": "red leather bag"}]
+    corpus = tmp_path / "two.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    warned = call("index", corpus, "--out", tmp_path / "warned")
+    assert "1 of 2 documents are longer than the 256 tokens the model sees: " in warned.stderr
+    refused = call("index", corpus, "--out", tmp_path / "refused", "--on-truncate", "error", code=1)
+    assert refused.stderr.splitlines()[-1].startswith(f"searchapp: {corpus}:1: the text of 'k' has 5")
+    assert not (tmp_path / "refused").exists()
+    made = call("index", corpus, "--out", tmp_path / "made", "--on-truncate", "chunk", "--chunk-overlap", "20")
+    rows_made = open_index(tmp_path / "made").manifest.rows
+    assert f"2 documents became {rows_made} chunks of at most 256 tokens; will build d384-flat (Flat)" in made.stderr
+    assert f"  chunks    {rows_made} of at most 256 tokens, neighbours share 20\n" in made.stdout
+    assert "lost" not in made.stdout
+    lines = call("query", tmp_path / "made", "kettle for tea", "--json").stdout.splitlines()
+    assert [json.loads(line)["doc_id"] for line in lines] == ["k", "b"]
 
 
 def test_skipped_rows_are_told(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import torch
 from searchapp.encoders import EncoderOptions, load_encoder
 from searchapp.encoders.base import EncoderCard
 from searchapp.encoders.folder import find_folder
+from searchapp.encoders.torch_encoder import TorchEncoder
 from searchapp.encoders.torch_pool import PooledEncoder
 from searchapp.encoders.torch_worker import Answer, Order, serve
 from searchapp.errors import ModelError, SearchappError, UsageError
@@ -68,6 +69,8 @@ def test_two_processes_give_what_one_gives_until_one_of_them_dies(built: Build) 
         np.testing.assert_allclose(pooled.encode_documents(texts_now), alone.encode_documents(texts_now), atol=1e-5)
     assert pooled.counts == alone.counts
     assert alone.counts.truncated > 0
+    assert isinstance(alone, TorchEncoder)
+    assert pooled.token_counter().count(texts) == alone.token_counter().count(texts)
     with pytest.raises(UsageError, match="texts is one text"):
         pooled.encode_documents("red bag")
 
@@ -81,6 +84,8 @@ def test_two_processes_give_what_one_gives_until_one_of_them_dies(built: Build) 
     assert multiprocessing.active_children() == []
     with pytest.raises(ModelError, match=r"the processes of .* have ended; load the model again"):
         pooled.encode_documents(texts)
+    with pytest.raises(ModelError, match=r"the processes of .* have ended; load the model again"):
+        pooled.token_counter()
 
 
 def test_an_error_in_a_process_is_raised_here_and_the_processes_end_with_the_encoder(built: Build) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from searchapp.encoders import CANARIES, EncoderOptions, check_encoder, load_encoder
+from searchapp.encoders.chunks import open_chunker
 from searchapp.errors import BadVectorsError, ModelError, UsageError
 from tests.encoders.conftest import Build, oracle
 from tests.models_on_disk import ARCHITECTURES, E5, FIFTY, ROBERTA, SENTENCES, make_model, make_static, quiet
@@ -175,6 +176,8 @@ def test_a_tokenizer_in_python_works_and_counts(tmp_path: Path) -> None:
     np.testing.assert_allclose(encoder.encode_documents(texts), oracle(folder, texts), atol=1e-5)
     lost = len(texts[1].encode()) + 1 - 32
     assert (encoder.counts.truncated, encoder.counts.tokens_lost) == (1, lost)
+    with pytest.raises(ModelError, match=r"by ByT5Tokenizer in Transformer, which doesn't tell .* --on-truncate warn"):
+        open_chunker(encoder)
 
 
 def test_queries_and_documents_take_their_own_route(built: Build, tmp_path: Path) -> None:
@@ -192,6 +195,12 @@ def test_queries_and_documents_take_their_own_route(built: Build, tmp_path: Path
     np.testing.assert_allclose(encoder.encode_queries(texts), oracle(built("roberta"), texts), atol=1e-5)
     np.testing.assert_allclose(encoder.encode_documents(texts), oracle(built("e5"), texts), atol=1e-5)
     assert encoder.counts.tokens_lost > 0
+    chunker = open_chunker(encoder)
+    assert chunker is not None
+    (chunks,) = chunker.split(["Una mesa de madera, un bolso de cuero rojo. " * 9])
+    encoder.encode_documents(chunks)
+    assert len(chunks) > 1
+    assert sum(encoder.counts.last_lost) == 0
 
 
 def test_static_models_run_in_torch_too(tmp_path: Path) -> None:
