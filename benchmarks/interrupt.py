@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--kind", default="ivf-pq,flat")
     parser.add_argument("--save", action="store_true", help="keep the result in benchmarks/results/interrupt.json")
     arguments = parser.parse_args()
-    run = [sys.executable, "-c", "from searchapp.cli.main import main; main()", "index"]
+    run = [sys.executable, "-m", "searchapp", "index"]
     result: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

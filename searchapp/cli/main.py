@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from searchapp import __version__
-from searchapp.cli.stop import stop
+from searchapp.cli.entry import main as main
 
 COMMANDS = ("index", "query", "info", "verify", "doctor", "bench")
 """A module of this folder each, with a function of that name, or an app of several."""
@@ -58,15 +58,10 @@ def _options(
     """Semantic search over your own catalogue: embed, compress, index, judge."""
 
 
-def main() -> None:
-    """Run the command line; being told to stop is the same as Ctrl-C, so that nothing is left behind."""
-    stop.listen()
-    try:
-        if not _run_plain(sys.argv[1:]):
-            make_app(_needed(sys.argv[1:]))()
-    finally:
-        if stop.told:
-            stop.leave()
+def run() -> None:
+    """Run what is typed."""
+    if not _run_plain(sys.argv[1:]):
+        make_app(_needed(sys.argv[1:]))()
 
 
 def _run_plain(arguments: Sequence[str]) -> bool:
