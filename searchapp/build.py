@@ -281,6 +281,7 @@ def _is_finished(work: WorkFolder, target: Target) -> bool:
 def _contract(plan: BuildPlan) -> dict[str, Any]:
     """Return everything that decides the bytes of vectors and documents."""
     return {
+        "operation": "index",
         "encoder": dataclasses.asdict(plan.encoder.card),
         "corpus": {"text_template": plan.corpus.text_template, "fingerprint": plan.survey.fingerprint},
         "shard_documents": plan.options.shard_documents,

@@ -81,9 +81,17 @@ class FolderFormat:
     marker: str
     name: str
     """What the marker's `format` says."""
+    ours: str = r"(?!)"
+    """What the names of files match that a killed call may have left there, though the marker doesn't name them."""
 
 
-INDEX = FolderFormat("an index", MANIFEST, "searchapp-index")
+INDEX = FolderFormat(
+    "an index",
+    MANIFEST,
+    "searchapp-index",
+    r"vectors/\d+\.npy|documents/\d+\.arrow|deleted\.g\d+\.npy|d\d+-[a-z0-9-]+(\.g\d+)?\.faiss"
+    rf"|\.{re.escape(MANIFEST)}\..*{re.escape(PARTIAL)}",
+)
 BENCH = FolderFormat("a bench's results", "results.json", "searchapp-bench")
 CELL = FolderFormat("a measured cell", "cell.json", "searchapp-bench-cell")
 
@@ -122,11 +130,16 @@ def _read_marker(path: Path, made: FolderFormat) -> dict[str, object] | None:
 
 
 def _foreign(path: Path, body: dict[str, object], made: FolderFormat) -> list[str]:
-    """Return the files in a folder that its marker doesn't name."""
+    """Return the files in a folder that its marker doesn't name and that no killed call of ours left there."""
     files = body.get("files")
     named = {made.marker, *(files if isinstance(files, (dict, list)) else ())}
-    found = (item.relative_to(path).as_posix() for item in path.rglob("*") if not item.is_dir())
-    return sorted(name for name in found if name not in named and not name.endswith(PARTIAL))
+    unnamed = [name for name in file_names(path) if name not in named and not name.endswith(PARTIAL)]
+    return [name for name in unnamed if not re.fullmatch(made.ours, name)]
+
+
+def file_names(folder: Path) -> list[str]:
+    """Return the names, relative to the folder, of all that lies in it and in its folders but these, sorted."""
+    return sorted(item.relative_to(folder).as_posix() for item in folder.rglob("*") if not item.is_dir())
 
 
 @contextlib.contextmanager

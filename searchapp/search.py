@@ -148,7 +148,7 @@ def _check_contract(index: Index, encoder: Encoder) -> None:
         if stored != found:
             raise ContractError(
                 f"{index.folder} was made with {made['model']} ({name} {_short(stored)}), this is {card.model} "
-                f"({name} {_short(found)}); search it with the model it was made with, or index again with this one"
+                f"({name} {_short(found)}); use the model it was made with, or index again with this one"
             )
 
 

@@ -48,10 +48,10 @@ class Written:
     documents: int
 
 
-def cut_slices(documents: Iterable[Document], most: int) -> Iterator[Slice]:
-    """Cut a corpus into slices of at most `most` documents."""
+def cut_slices(documents: Iterable[Document], most: int, *, first: int = 0) -> Iterator[Slice]:
+    """Cut a corpus into slices of at most `most` documents, numbered from `first`."""
     fingerprint = Fingerprint()
-    for number, part in enumerate(_cut(documents, most, SHARD_CHARACTERS)):
+    for number, part in enumerate(_cut(documents, most, SHARD_CHARACTERS), first):
         for document in part:
             fingerprint.add(document)
         yield Slice(number, part, fingerprint.hexdigest())
@@ -75,8 +75,8 @@ class ShardWriter:
 
     def write(self, part: Slice) -> Written:
         """Embed one slice and commit its vectors and documents, unless they are there."""
-        vectors, documents = f"vectors/{part.number:05d}.npy", f"documents/{part.number:05d}.arrow"
-        step = Step(f"{STEP}{part.number:05d}", part.fingerprint, (vectors, documents))
+        planned = Shard.numbered(part.number, len(part.documents))
+        step = Step(f"{STEP}{part.number:05d}", part.fingerprint, (planned.vectors, planned.documents))
 
         def make(paths: Sequence[Path]) -> dict[str, int]:
             rows = cut_rows(part.documents, self._chunker)
@@ -100,7 +100,7 @@ class ShardWriter:
         receipt = self._steps.finish(step, make)
         if self._done == start:
             self._tell(len(part.documents))
-        shard = Shard(receipt.notes["rows"], vectors, documents)
+        shard = Shard.numbered(part.number, receipt.notes["rows"])
         return Written(shard, receipt.files, part.fingerprint, len(part.documents))
 
     def _embed(self, window: list[Document]) -> Vectors:
@@ -141,7 +141,7 @@ def cut_rows(documents: Iterable[Document], chunker: Chunker | None) -> list[Row
         texts = [document.text for document in window]
         chunks = [[text] for text in texts] if chunker is None else chunker.split(texts)
         for document, pieces in zip(window, chunks, strict=True):
-            text_hash = _text_hash(document.text)
+            text_hash = hash_text(document.text)
             rows.append(Row(replace(document, text=pieces[0]), 0, text_hash))
             further = replace(document, fields={})
             rows += [Row(replace(further, text=text), number, text_hash) for number, text in enumerate(pieces[1:], 1)]
@@ -176,5 +176,6 @@ def _facts(rows: Sequence[Row], lost: Sequence[int], prefixed: Sequence[bool]) -
     )
 
 
-def _text_hash(text: str) -> int:
+def hash_text(text: str) -> int:
+    """Return the 64 bits that equal texts are known by."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

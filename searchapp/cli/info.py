@@ -47,6 +47,28 @@ def summary(opened: "Index") -> dict[str, object]:
     }
 
 
+MANY_PARTS, MANY_DELETED = 8, 0.2
+"""More parts than this, or a larger share of deleted documents, make compacting worth it."""
+
+
+def compact_advice(opened: "Index") -> str:
+    """Say that an index should be compacted, and why; nothing where it needn't."""
+    manifest = opened.manifest
+    parts = _most_parts(opened)
+    deleted = manifest.counts["deleted"]
+    share = deleted / max(1, deleted + len(opened))
+    reasons = [f"{parts} parts"] * (parts > MANY_PARTS) + [f"{share:.0%} of its rows are deleted"] * (
+        share > MANY_DELETED
+    )
+    if not reasons or not len(opened):
+        return ""
+    return f"{' and '.join(reasons)} slow searches down; type: searchapp compact {opened.folder}"
+
+
+def _most_parts(opened: "Index") -> int:
+    return max((len(derived.parts) for derived in opened.manifest.derived), default=1)
+
+
 def describe(opened: "Index") -> Iterator[str]:
     """Yield the manifest in plain lines."""
     from searchapp.layout import ENCODER
@@ -80,6 +102,11 @@ def describe(opened: "Index") -> Iterator[str]:
     ):
         if count:
             yield f"  counted   {count:,} {what}"
+    if manifest.generation:
+        parts, gone = _most_parts(opened), counts["deleted"]
+        yield f"  changed   {manifest.generation:,} times since it was built: {parts} parts, {gone:,} deleted"
+    if advice := compact_advice(opened):
+        yield f"  advice    {advice}"
     for derived in manifest.derived:
         each = manifest.bytes_of(derived) / max(1, manifest.rows)
         searched = "".join(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from searchapp.errors import IndexFolderError, UsageError
+from searchapp.index.changing import take_back
 from searchapp.index.faiss_backend import Cut, check_factory, faiss_version, fill_faiss, needs_training, train_faiss
 from searchapp.index.folder import Index
 from searchapp.index.kinds import KINDS, Plan, plan_kind
@@ -15,7 +16,7 @@ from searchapp.index.opening import open_index
 from searchapp.index.steps import Step, Steps, writing_in
 from searchapp.index.vectors import VectorStore
 from searchapp.index.work import WorkFolder, work_path, working_on
-from searchapp.layout import MANIFEST, PARTIAL, sync
+from searchapp.layout import sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +147,8 @@ def derive(
 def _add(folder: Path, targets: Sequence[Target], progress: Callable[[str, int, int | None], None]) -> Index:
     with working_on(folder) as work:
         # Whoever held the lock before may have added files, and been killed while it wrote the manifest.
-        for leftover in folder.glob(f".{MANIFEST}.*{PARTIAL}"):
-            with writing_in(folder):
-                leftover.unlink()
+        with writing_in(folder):
+            take_back(work)
         current = open_index(folder)
         manifest = current.manifest
         checksums = tuple(manifest.files[shard.vectors].sha256 for shard in manifest.shards)

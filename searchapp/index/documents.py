@@ -137,6 +137,24 @@ class DocumentStore:
             raise self._unreadable(error) from None
         return stored
 
+    def all_fields(self, rows: Rows) -> list[dict[str, Value]]:
+        """Return the stored fields of these rows, ascending, as they lie: chunks after a first have none."""
+        found: list[dict[str, Value]] = []
+        for start, table in zip(self._starts, self.tables(), strict=False):
+            here = rows[(rows >= start) & (rows < start + table.num_rows)] - start
+            stored: list[dict[str, Value]] = [{} for _ in here]
+            for name in table.schema.names:
+                if name.startswith(FIELD):
+                    for fields, value in zip(stored, values_at(table, name, here), strict=True):
+                        fields.update({} if value is None else {name.removeprefix(FIELD): value})
+            found += stored
+        return found
+
+    def tables(self) -> list[pa.Table]:
+        """Return the tables of the shards, read and checked to their ends."""
+        self.validate()
+        return self._tables
+
     def rows(self, doc_ids: Iterable[str]) -> dict[str, int]:
         """Return the first row of every given document that is in the index."""
         import pyarrow.compute as pc
@@ -197,6 +215,19 @@ def _fields_of(table: pa.Table) -> tuple[pa.Table, list[tuple[str, bool]]]:
     names = [name for name in table.schema.names if name.startswith(FIELD)]
     as_json = [(table.schema.field(name).metadata or {}) == _JSON for name in names]
     return table.select(names), [(name.removeprefix(FIELD), coded) for name, coded in zip(names, as_json, strict=True)]
+
+
+def values_at(table: pa.Table, name: str, rows: Rows) -> list[Value]:
+    """Return a column's values, decoded, at these rows of one file."""
+    values: list[Value] = table.column(name).take(pa.array(rows)).to_pylist()
+    if is_json(table, name):
+        return [None if value is None else json.loads(str(value)) for value in values]
+    return values
+
+
+def is_json(table: pa.Table, name: str) -> bool:
+    """Tell whether a column holds JSON."""
+    return bool((table.schema.field(name).metadata or {}) == _JSON)
 
 
 def _open_table(path: os.PathLike[str]) -> pa.Table:

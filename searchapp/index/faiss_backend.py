@@ -103,6 +103,24 @@ def fill_faiss(path: Path, vectors: VectorStore, plan: Plan, *, cut: Cut, traine
     FaissIndex(path).expect(rows=len(vectors), dim=cut.dim)
 
 
+def fill_part(path: Path, vectors: VectorStore, *, first: os.PathLike[str], factory: str, cut: Cut) -> None:
+    """Write an index over these vectors that knows what the one in `first`, of the same factory string, has learnt.
+
+    The bytes are those of an index that was trained with it and filled with these vectors instead.
+    """
+    blocks = _told(_unit_blocks(vectors, cut.dim, cut.layer_norm), cut.progress)
+    if factory == "Flat":
+        _write_flat(path, blocks, rows=len(vectors), dim=cut.dim)
+    else:
+        FaissIndex(first)  # refuses a file that only looks like an index
+        index = _faiss().read_index(os.fspath(first))
+        index.reset()
+        for block in blocks:
+            index.add(block)
+        _write(index, path)
+    FaissIndex(path).expect(rows=len(vectors), dim=cut.dim)
+
+
 @contextlib.contextmanager
 def _threads(count: int | None) -> Iterator[None]:
     """Let FAISS work on so many threads when called from this one; None leaves it as it is.

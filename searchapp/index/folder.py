@@ -70,7 +70,7 @@ class Index:
         manifest = self.manifest
         store = DocumentStore(
             [self._files[shard.documents] for shard in manifest.shards],
-            deleted=open_deleted(self._files.get(manifest.deleted or ""), rows=manifest.rows),
+            deleted=self.deleted,
             chunked=manifest.chunk_overlap is not None,
         )
         self._compare("documents", store.shard_rows)
@@ -84,6 +84,11 @@ class Index:
                     f"{self.folder / str(getattr(shard, what))} holds {rows:,} {what}, the manifest says "
                     f"{shard.rows:,}; build the index again"
                 )
+
+    @cached_property
+    def deleted(self) -> Rows:
+        """Return the rows that are deleted, int64, ascending."""
+        return open_deleted(self._files.get(self.manifest.deleted or ""), rows=self.manifest.rows)
 
     def living_documents(self) -> Rows:
         """Return the first row of every document that is not deleted, int64, ascending."""

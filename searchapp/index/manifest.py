@@ -41,6 +41,11 @@ class Shard:
     vectors: str
     documents: str
 
+    @classmethod
+    def numbered(cls, number: int, rows: int) -> "Shard":
+        """Return the shard of this number, whose files are called by it."""
+        return cls(rows, f"vectors/{number:05d}.npy", f"documents/{number:05d}.arrow")
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -129,7 +134,12 @@ class Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest in one step; from then on the folder is an index."""
     with replacing_file(folder / MANIFEST) as temporary:
-        temporary.write_bytes(seal(manifest.to_json()))
+        temporary.write_bytes(manifest_bytes(manifest))
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """Return the bytes of the manifest's file."""
+    return seal(manifest.to_json())
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -2,17 +2,19 @@
 
 indexes/.wiki.partial/      beside indexes/wiki
   lock                      held with flock while somebody writes; the system frees it when the holder dies
-  contract.json             what the vectors are made from
+  contract.json             what is done, and what it is made from
   receipts/                 a receipt for every finished step
   index/                    the index so far; becomes indexes/wiki in one step
   trained/                  trained, empty FAISS files
   derived/                  files on their way into an index that stands already
-  placed.json               written right before that step: the checksum of the manifest to look for in indexes/wiki
+  placed.json               written right before that step, or before a change of indexes/wiki itself: the checksum of
+                            the manifest to look for there
   old/                      the index that is being replaced, where two folders can't be exchanged in one step
 """
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -30,6 +32,7 @@ INDEX, RECEIPTS, TRAINED, DERIVED, OLD = "index", "receipts", "trained", "derive
 _OURS = {LOCK, CONTRACT, PLACED, INDEX, RECEIPTS, TRAINED, DERIVED, OLD, CONTRACT + PARTIAL, PLACED + PARTIAL}
 
 _WORDS = {
+    "operation": "the operation",
     "encoder.model": "model",
     "encoder.revision": "the model's revision",
     "encoder.fingerprint": "the model's fingerprint",
@@ -149,6 +152,12 @@ class WorkFolder:
                 (self.path / OLD).rename(self.target)
                 raise
         sync(self.target.parent)
+
+    def promise(self, call: str, manifest: bytes) -> None:
+        """Write down that this call is done as soon as the target's manifest is this one; then it may be replaced."""
+        self._guard(
+            lambda: write_json(self.path / PLACED, {"call": call, "manifest": hashlib.sha256(manifest).hexdigest()})
+        )
 
     def keep_only(self, names: set[str]) -> None:
         """Remove what lies in the index to be and is none of these files: leftovers of other calls and of kills."""

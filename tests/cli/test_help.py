@@ -50,7 +50,7 @@ def test_reading_an_index_loads_no_torch() -> None:
 
 
 def test_every_command_shows_examples_that_start_with_searchapp() -> None:
-    for command in ("index", "query", "bench", "bench compare", "info", "doctor"):
+    for command in ("index", "query", "add", "upsert", "delete", "compact", "bench", "bench compare", "info", "doctor"):
         shown = run_child(*command.split(), "--help")
         assert "Examples:" in shown
         assert shown.count(f"searchapp {command} ") >= 2
