@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from searchapp.build import BuildOptions, build_index
@@ -66,6 +67,8 @@ def test_rows_are_the_vectors_of_the_pieces(tmp_path: Path) -> None:
     pieces = [piece for one in chunker.split([one.text for one in corpus.documents()]) for piece in one]
     np.testing.assert_array_equal(index.vectors.take(np.arange(len(numbers))), HashEncoder().encode_documents(pieces))
     assert encoder.seen[-len(pieces) - len(CANARIES) * 2 :][: len(pieces)] == pieces
+    names = pa.ipc.open_file(index.folder / index.manifest.shards[0].documents).read_all()["field:name"].to_pylist()
+    assert [name is None for name in names] == [number > 0 for number in numbers[: len(names)]]
     hashes = index.documents.fact("text_hash")
     for row, number in enumerate(numbers):
         assert hashes[row] == hashes[row - number]

@@ -69,6 +69,9 @@ def test_neighbours_share_tokens_and_cuts_keep_to_sentences_and_words() -> None:
     assert Chunker(Characters(), limit=19, overlap=0).split(["One two. Three four. Five six"]) == [
         ["One two. Three", "four. Five six"]
     ]
+    assert Chunker(Characters(), limit=24, overlap=0).split(["One two three four. Five six seven"]) == [
+        ["One two three four.", "Five six seven"]
+    ]
     assert Chunker(Characters(), limit=4, overlap=2).split(["abcdefgh"]) == [["abcd", "cdef", "efgh"]]
     assert Chunker(Characters(), limit=8, overlap=0).split(["赤い革。木の机。丈夫で美しい"]) == [
         ["赤い革。木の机。", "丈夫で美しい"]
