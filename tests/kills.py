@@ -40,9 +40,9 @@ AIMED = ("tokenising", "encoding", "writing", "training", "adding", "manifest")
 
 def stage_of(entry: str) -> str:
     """Return what a process is at after it has announced this."""
-    if entry in ("tokenising", "encoding"):
-        return entry
     for stage, marks in (
+        ("tokenising", ("tokenising",)),
+        ("encoding", ("encoding",)),
         ("training", ("progress training", INSIDE_FAISS)),
         ("adding", ("progress building",)),
         ("manifest", ("manifest.json", "placed.json")),

@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 from tests.derive_kills import DERIVED_MOMENTS
 from tests.fakes import HashEncoder, StoppingEncoder
 from tests.kills import AIMED, DOCUMENTS, INSIDE_FAISS, MOMENTS
+from tests.model_kills import MODEL_MOMENTS
 from tests.models_on_disk import make_static
 from tests.test_build import folder_bytes, write_corpus
 
@@ -37,6 +38,17 @@ def test_killed_at_fifty_moments_and_typed_again_gives_the_same_bytes(tmp_path: 
     killed = Counter(result["stage"] for result in results if result["codes"][0] == -9)
     assert {stage: killed[stage] for stage in AIMED if killed[stage] < 2} == {}
     assert sum(result["last"] == INSIDE_FAISS for result in results) >= 2
+
+
+def test_killed_while_a_real_model_tokenises_and_encodes_and_typed_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    corpus, model = write_corpus(tmp_path / "shop.jsonl", 320), make_static(tmp_path / "static")
+    (tmp_path / "work").mkdir()
+    command = [sys.executable, "-m", "tests.model_kills", str(corpus), str(model), str(tmp_path / "work"), "7"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    expected = {"codes": [-9, 0], "same": True, "left": ["shop"]}
+    stages = ["tokenising", "encoding"] * (MODEL_MOMENTS // 2)
+    assert results == [{"stage": stage, **expected} for stage in stages], done.stderr
 
 
 def test_derive_killed_at_twenty_moments_leaves_an_index_and_typed_again_gives_the_same_bytes(tmp_path: Path) -> None:
