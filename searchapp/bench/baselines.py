@@ -34,9 +34,9 @@ class Baseline:
 
 
 def random_run(
-    query_ids: Sequence[str], documents: int, *, k: int, pools: Sequence[Rows] | None = None, seed: int = 0
+    query_ids: Sequence[str], documents: Rows, *, k: int, pools: Sequence[Rows] | None = None, seed: int = 0
 ) -> Baseline:
-    """Rank at random: k distinct rows of `documents`, or each query's pool (int64 rows, one array a query) shuffled.
+    """Rank at random: k of the `documents`, or each query's pool shuffled; both int64 rows, a pool for each query.
 
     A query's order follows from the seed and its id alone, on any machine and with any release of NumPy (the raw
     stream of PCG64 is fixed). Scores count down to 1, without ties.
@@ -44,7 +44,9 @@ def random_run(
     rankings = []
     for place, query_id in enumerate(query_ids):
         bits = _bits(seed, query_id)
-        rows = _sample(bits, documents, k) if pools is None else _shuffled(bits, np.sort(pools[place]))[:k]
+        rows = (
+            documents[_sample(bits, len(documents), k)] if pools is None else _shuffled(bits, np.sort(pools[place]))[:k]
+        )
         scores = np.arange(len(rows), 0, -1, dtype=np.float32)
         rankings.append(Ranking(rows[None], scores[None], np.zeros(1, dtype=bool)))
     return Baseline(rankings, f"random: seed {seed}")
@@ -68,13 +70,14 @@ def bm25_run(
     """
     began = time.perf_counter()
     rows: list[Rows] = []
+    living = index.living_documents()
     bm25 = Bm25(_texts(index, documents, rows), language=language)
     places = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
     build_seconds = time.perf_counter() - began
     began = time.perf_counter()
     rankings = []
     for number, query in enumerate(queries):
-        scores = np.zeros(len(index), dtype=np.float32)
+        scores = np.zeros(int(living[-1]) + 1 if len(living) else 0, dtype=np.float32)
         scores[places] = bm25.scores(query.text)
         candidates = best_rows(scores, k) if pools is None else pools[number]
         rankings.append(order(candidates[None], scores[candidates][None], k, index.documents.ids))
@@ -97,11 +100,11 @@ def best_rows(scores: npt.NDArray[np.float32], k: int) -> Rows:
 
 def _texts(index: Rowed, documents: Iterable[Document], rows: list[Rows]) -> Iterator[str]:
     """Yield the texts of the documents that the index has, and append their rows, a block at a time."""
-    start = 0
+    start, living = 0, index.living_documents()
     stream = iter(documents)
     while block := list(itertools.islice(stream, BLOCK)):
         ids = [document.doc_id for document in block]
-        same = np.arange(start, min(start + len(block), len(index)), dtype=np.int64)
+        same = living[start : start + len(block)]
         start += len(block)
         if ids == index.documents.ids(same):
             found: dict[str, int] = dict(zip(ids, same.tolist(), strict=True))

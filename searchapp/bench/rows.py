@@ -19,7 +19,7 @@ Ranker = Callable[[Judge, Rowed, Sequence[Rows] | None], Baseline]
 
 def _random(judge: Judge, corpus: Rowed, pools: Sequence[Rows] | None) -> Baseline:
     k = judge.options.depth(len(corpus))
-    return random_run(judge.query_ids, len(corpus), k=k if pools is None else len(corpus), pools=pools)
+    return random_run(judge.query_ids, corpus.living_documents(), k=k if pools is None else len(corpus), pools=pools)
 
 
 def _bm25(judge: Judge, corpus: Rowed, pools: Sequence[Rows] | None) -> Baseline:
@@ -123,6 +123,10 @@ class ListedDocuments:
     def documents(self) -> "ListedDocuments":
         """Return itself: an index has its documents as a part."""
         return self
+
+    def living_documents(self) -> Rows:
+        """Return the row of every document."""
+        return np.arange(len(self._ids), dtype=np.int64)
 
     def ids(self, rows: Rows) -> list[str]:
         """Return the doc_ids of the given rows, in the given order."""

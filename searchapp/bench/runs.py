@@ -34,6 +34,10 @@ class Rowed(Protocol):
         """Return how many documents there are."""
         ...
 
+    def living_documents(self) -> Rows:
+        """Return the first row of every document, int64, ascending."""
+        ...
+
     @property
     def documents(self) -> RowedDocuments:
         """Return the documents."""

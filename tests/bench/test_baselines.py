@@ -100,7 +100,7 @@ def test_random_order_of_pools_has_the_expected_accuracy() -> None:
     """A share of 1 - C(n - r, k) / C(n, k) of the random orders of n with r relevant has one in the first k."""
     queries = [f"q{number}" for number in range(6000)]
     pools = [np.arange(number % 100, number % 100 + 20, dtype=np.int64) for number in range(6000)]
-    found = random_run(queries, 120, k=120, pools=pools)
+    found = random_run(queries, np.arange(120), k=120, pools=pools)
     qrels = {
         query: {str(row): int(row - pool[0] in (0, 11, 12)) for row in pool}
         for query, pool in zip(queries, pools, strict=True)
@@ -115,7 +115,7 @@ def test_random_order_of_pools_has_the_expected_accuracy() -> None:
 
 @pytest.mark.parametrize(("documents", "k"), [(40, 4), (12, 4), (5, 9)], ids=["drawn", "shuffled", "all"])
 def test_random_rows_are_distinct_and_evenly_spread(documents: int, k: int) -> None:
-    found = _rows(random_run([f"q{number}" for number in range(4000)], documents, k=k))
+    found = _rows(random_run([f"q{number}" for number in range(4000)], np.arange(documents), k=k))
     width = min(k, documents)
     assert all(len(set(rows)) == width and len(rows) == width for rows in found)
     for place in range(width):
@@ -129,10 +129,12 @@ def test_random_rows_are_distinct_and_evenly_spread(documents: int, k: int) -> N
 
 def test_random_follows_from_the_seed_and_the_query_alone() -> None:
     pool = np.array([9, 4, 7, 1], dtype=np.int64)
-    one = random_run(["a", "b", "c"], 1000, k=3)
-    assert _rows(random_run(["c", "a"], 1000, k=3)) == [_rows(one)[2], _rows(one)[0]]
-    assert _rows(random_run(["a"], 1000, k=3, seed=1)) != _rows(one)[:1]
-    assert _rows(random_run(["a"], 10, k=4, pools=[pool])) == _rows(random_run(["a"], 10, k=4, pools=[pool[::-1]]))
+    one = random_run(["a", "b", "c"], np.arange(1000), k=3)
+    assert _rows(random_run(["c", "a"], np.arange(1000), k=3)) == [_rows(one)[2], _rows(one)[0]]
+    assert _rows(random_run(["a"], np.arange(1000), k=3, seed=1)) != _rows(one)[:1]
+    assert _rows(random_run(["a"], np.arange(10), k=4, pools=[pool])) == _rows(
+        random_run(["a"], np.arange(10), k=4, pools=[pool[::-1]])
+    )
     assert [ranking.scores[0].tolist() for ranking in one.rankings] == [[3.0, 2.0, 1.0]] * 3
     assert _rows(one) == [[498, 705, 635], [475, 33, 168], [735, 580, 208]]
 
