@@ -2,7 +2,7 @@
 
     python benchmarks/interrupt.py [--count N] [--moments N] [--kind KIND] [--save]
 
-A child process runs the command on a terminal of its own, with a static model of 256 dims, until its progress names a
+A child process runs the command on a terminal of its own, with a static model of 128 dims, until its progress names a
 stage and a part of that stage's usual time has passed; then SIGINT is sent and the end awaited. What was finished is
 kept, so the next moment of the same stage is reached at once. `index --from` is stopped in the same way.
 """
@@ -29,6 +29,8 @@ from static import make_model
 
 STAGES = ("starting", "reading", "loading the model", "embedding", "training", "building", "putting in place")
 WORDS = re.compile("|".join(STAGES[1:]))
+DIM = 128
+"""Wide enough for a training that one can stop amid."""
 LINE = "type the same call again to go on"
 
 
@@ -125,6 +127,7 @@ def measure(command: Sequence[str], out: Path, *, moments: int) -> dict[str, lis
             continue  # it was over before
         took, wrong = stopped
         found.setdefault(stage, []).append(took)
+        print(f"{stage}: ended after {took:.2f} s", file=sys.stderr, flush=True)
         if wrong:
             print(f"{stage}: ended {wrong}", flush=True)
     return found
@@ -133,8 +136,8 @@ def measure(command: Sequence[str], out: Path, *, moments: int) -> dict[str, lis
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=150_000)
-    parser.add_argument("--moments", type=int, default=4)
+    parser.add_argument("--count", type=int, default=12_000)
+    parser.add_argument("--moments", type=int, default=2)
     parser.add_argument("--kind", default="ivf-pq,flat")
     parser.add_argument("--save", action="store_true", help="keep the result in benchmarks/results/interrupt.json")
     arguments = parser.parse_args()
@@ -142,7 +145,7 @@ def main() -> None:
     result: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = make_model(folder / "model", 256)
+        model = make_model(folder / "model", DIM)
         corpus, out = write_texts(folder, arguments.count), folder / "shop"
         build = [*run, str(corpus), "--model", str(model), "--out", str(out)]
         result["index"] = measure([*build, "--kind", arguments.kind], out, moments=arguments.moments)

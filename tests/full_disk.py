@@ -9,12 +9,15 @@ import os
 import shutil
 import subprocess
 import sys
+import traceback
 from functools import partial
 from pathlib import Path
 
+from searchapp.build import build_index
 from searchapp.cli.main import main as searchapp
+from searchapp.corpus import open_corpus
+from searchapp.encoders import load_encoder
 from searchapp.index import open_index
-from searchapp.index.faiss_backend import faiss_version
 from tests.kills import folder_bytes
 
 BUILD = ("--dim", "24,8", "--kind", "flat,ivf-flat")
@@ -70,10 +73,11 @@ def run(call: tuple[object, ...], said: Path, ballast: Path, point: tuple[str, i
         searchapp()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
-    except BaseException as error:  # noqa: BLE001 - a forked child must not run on into its parent's code
-        sys.stderr.write(f"Traceback: {error!r}\n")
-    sys.stderr.flush()
-    os._exit(code)
+    finally:  # a forked child must not run on into its parent's code
+        if sys.exc_info()[0] is not None:
+            traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def trial(
@@ -116,17 +120,15 @@ def read_only(disk: Path, call: tuple[object, ...], base: Path, expected: dict[s
 
 
 def main(corpus: Path, model: Path, place: Path) -> None:
-    faiss_version()  # imports FAISS, once for all children
     disk, base, whole, more = (place / name for name in ("disk", "base", "whole", "more"))
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], check=True)
     small = place / "small.jsonl"
     small.write_text('{"_id": "old", "text": "what was here before"}\n', encoding="utf-8")
     add = ("--dim", "8", "--kind", "sq8")
-    codes = [
-        run(("index", small, "--model", model, "--out", base), place / "said", place / "none", None),
-        run(("index", corpus, "--model", model, "--out", whole, *BUILD), place / "said", place / "none", None),
-    ]
+    # Here, so that everything is imported once for all children.
+    build_index(open_corpus(small), base, encoder=load_encoder(str(model)))
+    codes = [run(("index", corpus, "--model", model, "--out", whole, *BUILD), place / "said", place / "none", None)]
     shutil.copytree(whole, more)
     codes.append(run(("index", "--from", more, *add), place / "said", place / "none", None))
     if any(codes):

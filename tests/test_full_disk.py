@@ -28,7 +28,7 @@ def mounting() -> list[str]:
 
 
 def test_a_disk_that_is_full_or_read_only_at_any_point_costs_nothing(tmp_path: Path, mounting: list[str]) -> None:
-    corpus, model = write_corpus(tmp_path / "shop.jsonl", 8_000), make_static(tmp_path / "static")
+    corpus, model = write_corpus(tmp_path / "shop.jsonl", 4_000), make_static(tmp_path / "static")
     (tmp_path / "work").mkdir()
     command = [*mounting, sys.executable, "-m", "tests.full_disk", str(corpus), str(model), str(tmp_path / "work")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=ALONE)
@@ -46,7 +46,7 @@ def test_a_disk_that_is_full_or_read_only_at_any_point_costs_nothing(tmp_path: P
 
 
 def test_a_file_that_may_not_grow_is_told_in_a_sentence(tmp_path: Path) -> None:
-    corpus, model = write_corpus(tmp_path / "shop.jsonl", 8_000), make_static(tmp_path / "static")
+    corpus, model = write_corpus(tmp_path / "shop.jsonl", 1_500), make_static(tmp_path / "static")
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))\n"
     run = "from searchapp.cli.main import main\nmain()"
     call = ["index", str(corpus), "--model", str(model), "--out"]
