@@ -85,7 +85,7 @@ def test_the_readme_s_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_option_of_the_readme_exists() -> None:
     known = set()
-    for command in (["index"], ["query"], ["bench"], ["bench", "compare"], ["info"], ["doctor"]):
+    for command in (["index"], ["query"], ["bench"], ["bench", "compare"], ["info"], ["doctor"], ["delete"]):
         helped = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"}).stdout
         known |= set(re.findall(r"--[a-z][a-z-]+", helped))
     asked = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"^pip .*$", "", README, flags=re.MULTILINE)))

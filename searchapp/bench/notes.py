@@ -52,9 +52,15 @@ def index_notes(dataset: Dataset, index: Index) -> list[str]:
         )
     survey = dataset.corpus.survey()
     if survey.fingerprint != index.manifest.corpus["fingerprint"]:
+        generation = index.manifest.generation
         notes.append(
-            f"the index was made from another corpus than this data set's, or with other columns: {len(index):,} "
-            f"documents in the index, {survey.count:,} in the data set"
+            (
+                f"the index was changed {generation:,} times since it was built, so whether it holds this data set's "
+                "corpus isn't known"
+                if generation
+                else "the index was made from another corpus than this data set's, or with other columns"
+            )
+            + f": {len(index):,} documents in the index, {survey.count:,} in the data set"
         )
     if counts.get("skipped"):
         notes.append(f"bad rows of the corpus that were skipped: {counts['skipped']:,}")

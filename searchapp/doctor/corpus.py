@@ -133,6 +133,18 @@ def belongs(facts: CorpusFacts, index: Index) -> Iterator[Finding]:
     if facts.fingerprint == index.manifest.corpus["fingerprint"]:
         yield Finding("corpus", "index", "ok", f"{index.folder} was made from this corpus", "up to date", "")
         return
+    if changes := index.manifest.generation:
+        yield Finding(
+            "corpus",
+            "index",
+            "note",
+            f"{index.folder} was changed {changes:,} times since it was built: {len(index):,} documents there, "
+            f"{facts.count:,} here",
+            "whether it holds what this corpus says now isn't known",
+            "type searchapp upsert with this corpus: what is the same is left alone",
+            {"index": len(index), "corpus": facts.count},
+        )
+        return
     yield Finding(
         "corpus",
         "index",
