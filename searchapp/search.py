@@ -54,12 +54,10 @@ class Searcher:
         found = []
         for rows, scores in zip(ranking.rows, ranking.scores, strict=True):
             real = rows != NO_ROW
-            ids = documents.ids(rows[real])
+            rows, scores = rows[real], scores[real]
+            hits = zip(documents.ids(rows), scores.tolist(), rows.tolist(), strict=True)
             found.append(
-                [
-                    Hit(rank, doc_id, float(score), documents.fields(int(row)))
-                    for rank, (doc_id, score, row) in enumerate(zip(ids, scores[real], rows[real], strict=True), 1)
-                ]
+                [Hit(rank, doc_id, score, documents.fields(row)) for rank, (doc_id, score, row) in enumerate(hits, 1)]
             )
         return found
 

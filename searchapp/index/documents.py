@@ -2,10 +2,11 @@
 
 import json
 import os
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from searchapp.errors import IndexFolderError
 from searchapp.index.arrow_file import check_strings, read_table
+from searchapp.index.columns import Read, open_column
 from searchapp.index.sieve import Sieve
 from searchapp.index.vectors import Rows
 from searchapp.records import Document, Value
@@ -22,6 +24,8 @@ FIELD, FACT = "field:", "row:"
 """What the names of columns begin with: stored fields of documents, and what is known of rows."""
 FEW = 64
 """Rows that are looked up one by one, faster than all at once; pyarrow.compute takes longer to import than a search."""
+_Field: TypeAlias = tuple[str, bool, Read]
+"""A stored field's name, whether its strings are JSON, and what reads them."""
 _JSON = {b"searchapp": b"json"}
 _TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
@@ -91,10 +95,11 @@ class DocumentStore:
         self._validated = False
         self._tables = [_open_table(path) for path in paths]
         self._ids = pa.chunked_array([c for t in self._tables for c in t.column(ID).chunks], pa.string())
+        self._id = open_column(self._ids)
         self._starts = [0]
         for table in self._tables:
             self._starts.append(self._starts[-1] + table.num_rows)
-        self._fields = [_fields_of(table) for table in self._tables]
+        self._fields: dict[int, list[_Field]] = {}
         gone = np.empty(0, dtype=np.int64) if deleted is None else deleted
         self._chunks = self.fact("chunk") if chunked else None
         if self._chunks is not None and not _are_chunks(self._chunks):
@@ -112,9 +117,9 @@ class DocumentStore:
     def ids(self, rows: Rows) -> list[str]:
         """Return the doc_ids of the given rows, in the given order."""
         try:
-            check_strings(self._ids, rows)
             if len(rows) <= FEW:
-                return [self._ids[row].as_py() for row in rows.tolist()]
+                return [self._id(row) for row in rows.tolist()]
+            check_strings(self._ids, rows)
             taken: list[str] = self._ids.take(pa.array(rows)).to_pylist()
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise self._unreadable(error) from None
@@ -124,14 +129,14 @@ class DocumentStore:
         """Return the stored fields of the document that a row belongs to, without those that are missing or null."""
         if self._chunks is not None:
             row -= int(self._chunks[row])
-        shard = next(i for i, start in enumerate(self._starts[1:]) if row < start)
-        kept, columns = self._fields[shard]
-        table = kept.slice(row - self._starts[shard], 1)
+        shard = bisect_right(self._starts, row) - 1
+        place = row - self._starts[shard]
         stored: dict[str, Value] = {}
         try:
-            table.validate(full=True)
-            for (name, as_json), column in zip(columns, table.columns, strict=True):
-                if (value := column[0].as_py()) is not None:
+            if shard not in self._fields:
+                self._fields[shard] = _fields_of(self._tables[shard])
+            for name, as_json, read in self._fields[shard]:
+                if (value := read(place)) is not None:
                     stored[name] = json.loads(value) if as_json else value
         except (pa.ArrowException, ValueError, RecursionError) as error:
             raise self._unreadable(error) from None
@@ -210,11 +215,14 @@ class DocumentStore:
         }
 
 
-def _fields_of(table: pa.Table) -> tuple[pa.Table, list[tuple[str, bool]]]:
-    """Return the columns that hold fields, with their names and whether they hold JSON, found out once for all rows."""
-    names = [name for name in table.schema.names if name.startswith(FIELD)]
-    as_json = [(table.schema.field(name).metadata or {}) == _JSON for name in names]
-    return table.select(names), [(name.removeprefix(FIELD), coded) for name, coded in zip(names, as_json, strict=True)]
+def _fields_of(table: pa.Table) -> list[_Field]:
+    """Return the columns that hold fields, found out once for all rows."""
+    found = []
+    for field in table.schema:
+        if field.name.startswith(FIELD):
+            as_json = field.metadata == _JSON and pa.types.is_string(field.type)
+            found.append((field.name.removeprefix(FIELD), as_json, open_column(table.column(field.name))))
+    return found
 
 
 def values_at(table: pa.Table, name: str, rows: Rows) -> list[Value]:

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -168,6 +169,9 @@ class FaissIndex:
         except RuntimeError as error:
             raise IndexFolderError(f"{path} can't be read by FAISS ({_reason(error)}); build it again") from None
         _assert_inner_product(self._index, str(path))
+        inner = faiss.downcast_index(self._index)
+        # What is searched, without the transformation before it.
+        self._inner = faiss.downcast_index(inner.index) if isinstance(inner, faiss.IndexPreTransform) else inner
 
     def expect(self, *, rows: int, dim: int) -> None:
         """Raise IndexFolderError unless the index holds that many rows of that many dims."""
@@ -200,7 +204,7 @@ class FaissIndex:
         Where fewer than k are found, rows end with -1. `nprobe` goes with this call only; `among` restricts the search
         to the given rows, whatever list they are in.
         """
-        if among is not None and isinstance(self._inner(), _faiss().IndexFastScan):
+        if among is not None and isinstance(self._inner, _faiss().IndexFastScan):
             return self._search_decoded(queries, k, among)
         parameters, held = self._parameters(nprobe, among)
         searched = self._index
@@ -217,12 +221,6 @@ class FaissIndex:
             )
         return scores, rows
 
-    def _inner(self) -> Any:
-        """Return the index that is searched, without the transformation before it."""
-        faiss = _faiss()
-        inner = faiss.downcast_index(self._index)
-        return faiss.downcast_index(inner.index) if isinstance(inner, faiss.IndexPreTransform) else inner
-
     def _search_decoded(self, queries: Vectors, k: int, among: Rows) -> tuple[Scores, Rows]:
         """Score the given rows by what their codes stand for: a fast scan takes no selection."""
         scores: Scores = queries @ self._index.reconstruct_batch(among).T
@@ -232,7 +230,7 @@ class FaissIndex:
     def _parameters(self, nprobe: int | None, among: Rows | None) -> "tuple[SearchParameters | None, list[object]]":
         """Make FAISS's parameter object for one call, and what must outlive the call."""
         faiss = _faiss()
-        inner = self._inner()
+        inner = self._inner
         selector = None if among is None else faiss.IDSelectorBatch(among)
         lists = isinstance(inner, faiss.IndexIVF)
         if selector is None and not (lists and nprobe):
@@ -288,6 +286,7 @@ def estimate_bytes(plan: Plan, dim: int, *, rows: int) -> int:
     return fixed + each * rows
 
 
+@cache
 def _faiss() -> ModuleType:
     return require("faiss", extra="cpu")
 
