@@ -74,6 +74,10 @@ def _unless_null(read: Read, valid: memoryview, offset: int) -> Read:
 
 
 def _numbers(buffer: pa.Buffer, dtype: Any, count: int, offset: int) -> memoryview:
-    """Return numbers as a view that gives Python's own, which NumPy's array is slower to do."""
-    numbers = np.frombuffer(buffer, dtype, count, offset * np.dtype(dtype).itemsize)
-    return numbers.data
+    """Return numbers as a view that gives Python's own, which NumPy's array is slower to do.
+
+    They may begin at any byte, as nothing makes a file keep to what processors like.
+    """
+    kind = np.dtype(dtype)
+    begin = offset * kind.itemsize
+    return memoryview(buffer).cast("B")[begin : begin + count * kind.itemsize].cast(kind.char)

@@ -33,6 +33,17 @@ def test_values_are_arrows_own(values: pa.Array, cuts: tuple[int, ...]) -> None:
     assert list(map(repr, found)) == list(map(repr, expected))
 
 
+def test_numbers_may_begin_at_any_byte() -> None:
+    for kind in (pa.int64(), pa.int32(), pa.uint16(), pa.float64(), pa.float32()):
+        plain = pa.array([1, 2, 3], kind)
+        shifted = pa.py_buffer(b"x" + plain.buffers()[1].to_pybytes()).slice(1)
+        column = pa.chunked_array([pa.Array.from_buffers(kind, 3, [None, shifted])])
+        assert [open_column(column)(row) for row in range(3)] == [1, 2, 3]
+    offsets = pa.py_buffer(b"x" + np.array([0, 1, 3], np.int32).tobytes()).slice(1)
+    column = pa.chunked_array([pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"abc")])])
+    assert [open_column(column)(row) for row in range(2)] == ["a", "bc"]
+
+
 def test_a_column_of_nothing_has_no_value() -> None:
     for column in (pa.chunked_array([], pa.string()), pa.chunked_array([pa.array([], pa.int64())])):
         with pytest.raises(IndexError):
