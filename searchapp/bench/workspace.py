@@ -102,12 +102,19 @@ class Workspace:
         if self._own is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="searchapp-bench-")
             self._own = Path(self._temporary.name)
-            for item in self.index.folder.resolve().iterdir():
-                if item.name == MANIFEST:
-                    (self._own / MANIFEST).write_bytes(item.read_bytes())
-                else:
-                    (self._own / item.name).symlink_to(item)
+            shutil.copyfile(self.index.folder / MANIFEST, self._own / MANIFEST)
+            for name in self.index.manifest.files:
+                (self._own / name).parent.mkdir(parents=True, exist_ok=True)
+                _link(self.index.folder / name, self._own / name)
         return self._own
+
+
+def _link(source: Path, place: Path) -> None:
+    """Give a file a second name, or copy it where that can't be: an index holds no links that leave its folder."""
+    try:
+        place.hardlink_to(source.resolve())
+    except OSError:
+        shutil.copyfile(source, place)
 
 
 def contract_key(index: Index) -> str:

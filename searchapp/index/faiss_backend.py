@@ -204,11 +204,12 @@ class FaissIndex:
         Where fewer than k are found, rows end with -1. `nprobe` goes with this call only; `among` restricts the search
         to the given rows, whatever list they are in.
         """
-        if among is not None and isinstance(self._inner, _faiss().IndexFastScan):
+        faiss = _faiss()
+        if among is not None and isinstance(self._inner, (faiss.IndexFastScan, faiss.IndexRefine)):
             return self._search_decoded(queries, k, among)
         parameters, held = self._parameters(nprobe, among)
         searched = self._index
-        if among is not None and isinstance(searched, _faiss().IndexHNSW):
+        if among is not None and isinstance(searched, faiss.IndexHNSW):
             # A graph reaches a given row only by luck; its codes are all in its storage.
             searched = searched.storage
         with _threads(1 if len(queries) == 1 else None):
@@ -222,7 +223,7 @@ class FaissIndex:
         return scores, rows
 
     def _search_decoded(self, queries: Vectors, k: int, among: Rows) -> tuple[Scores, Rows]:
-        """Score the given rows by what their codes stand for: a fast scan takes no selection."""
+        """Score the given rows by what their codes stand for: not every index takes a selection."""
         scores: Scores = queries @ self._index.reconstruct_batch(among).T
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(scores, best, axis=1), among[best]
@@ -230,20 +231,34 @@ class FaissIndex:
     def _parameters(self, nprobe: int | None, among: Rows | None) -> "tuple[SearchParameters | None, list[object]]":
         """Make FAISS's parameter object for one call, and what must outlive the call."""
         faiss = _faiss()
-        inner = self._inner
-        selector = None if among is None else faiss.IDSelectorBatch(among)
-        lists = isinstance(inner, faiss.IndexIVF)
-        if selector is None and not (lists and nprobe):
+        if among is None and not nprobe:
             return None, []
-        if lists:
-            visited = inner.nlist if among is not None else min(nprobe or inner.nprobe, inner.nlist)
-            parameters = faiss.SearchParametersIVF(nprobe=visited, sel=selector)
-        else:
-            parameters = faiss.SearchParameters(sel=selector)
-        if isinstance(self._index, faiss.IndexPreTransform):
-            outer = faiss.SearchParametersPreTransform(index_params=parameters)
-            return outer, [parameters, selector]
-        return parameters, [selector]
+        selector = None if among is None else faiss.IDSelectorBatch(among)
+        held: list[object] = [selector]
+
+        def make(index: Any) -> "SearchParameters | None":
+            index = faiss.downcast_index(index)
+            inside: SearchParameters | None = None
+            if isinstance(index, faiss.IndexPreTransform):
+                inside = make(index.index)
+                made = faiss.SearchParametersPreTransform(index_params=inside) if inside is not None else None
+            elif isinstance(index, faiss.IndexRefine):
+                inside = make(index.base_index)
+                factor = index.k_factor
+                made = (
+                    faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=inside)
+                    if inside is not None
+                    else None
+                )
+            elif isinstance(index, faiss.IndexIVF) and (nprobe or selector is not None):
+                visited = index.nlist if selector is not None else min(nprobe or index.nprobe, index.nlist)
+                made = faiss.SearchParametersIVF(nprobe=visited, sel=selector)
+            else:
+                made = faiss.SearchParameters(sel=selector) if selector is not None else None
+            held.append(inside)
+            return made
+
+        return make(self._index), held
 
 
 def _rows_of_list(lists: Any, number: int) -> Rows:

@@ -9,6 +9,8 @@ from searchapp.index.faiss_bytes import Cursor, OddFileError, expect, rounded_up
 
 MOST_DIMS = 1 << 16
 MOST_ROWS = 1 << 40
+MOST_HELD = 1 << 16
+"""Candidates that a search of a graph may hold; FAISS makes room for all of them at once."""
 _BLOCK = 32
 """Codes that a fast scan takes at a time."""
 
@@ -167,7 +169,9 @@ def read_graph(cursor: Cursor, head: Head) -> None:
     levels, offsets = cursor.numbers(np.int32), cursor.numbers(np.int64)
     neighbours = cursor.numbers(np.int32)
     entry, top = cursor.int32(), cursor.int32()
-    cursor.skip(12)
+    cursor.skip(4)
+    within("the candidates a search of its graph holds", cursor.int32(), 1, MOST_HELD)
+    cursor.skip(4)
     expect("the levels its graph may have", len(cumulated), levels_possible + 1)
     expect("the nodes of its graph", len(levels), head.rows)
     expect("the offsets of its graph", len(offsets), head.rows + 1)

@@ -1,5 +1,6 @@
 """An index folder, opened: its manifest, its documents, and searches over any (dim, kind) it holds."""
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -168,6 +169,8 @@ class Index:
         A rescored search scores all of them at full width, as it would if they were all there is.
         """
         derived = self.choose(setting)
+        if not len(rows):
+            return Ranking(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32), np.zeros(1, bool))
         places, rows = len(rows), self.documents.sieve.spread(rows)
         if self._is_exact(derived, setting):
             candidates = rows[None, :]
@@ -189,7 +192,7 @@ class Index:
     def verify(self) -> None:
         """Read every file and compare it with its checksum; raise IndexFolderError naming the first that differs."""
         for name, entry in self.manifest.files.items():
-            found = sha256_file(self.folder / name)
+            found = sha256_file(Path(self._files[name]))
             if found != entry.sha256:
                 raise IndexFolderError(
                     f"{self.folder / name} is damaged: its sha256 is {found[:12]}..., the manifest says "
@@ -242,11 +245,12 @@ class Index:
         """Score candidates (n, c) against the stored vectors: at full width when rescoring, else at the index's dim."""
         dim = self.manifest.dim if _rescore(derived, setting) else derived.dim
         scores = np.empty(rows.shape, dtype=np.float32)
-        step = max(1, HELD_NUMBERS // max(1, rows.shape[1] * self.manifest.dim))
-        for start in range(0, len(rows), step):
-            block = slice(start, start + step)
+        most = max(1, HELD_NUMBERS // self.manifest.dim)
+        step = max(1, most // max(1, rows.shape[1]))
+        for start, first in itertools.product(range(0, len(rows), step), range(0, rows.shape[1], most)):
+            block = slice(start, start + step), slice(first, first + most)
             vectors = self.vectors.take(np.maximum(rows[block], 0).ravel()).reshape(*rows[block].shape, -1)
-            scores[block] = cosine_scores(queries[block], vectors, dim, layer_norm=self.manifest.layer_norm)
+            scores[block] = cosine_scores(queries[block[0]], vectors, dim, layer_norm=self.manifest.layer_norm)
         return scores
 
     def _faiss(self, derived: Derived) -> FaissParts:

@@ -147,14 +147,20 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises IndexFolderError where there is none, or it is not one this version can read.
     """
+    return pin_index(folder)[1]
+
+
+def pin_index(folder: Path) -> tuple[PinnedFolder, Manifest]:
+    """Hold an index folder open and read the manifest in it; raise as `read_manifest`."""
     path = folder / MANIFEST
     try:
-        raw = PinnedFolder(folder).read(MANIFEST, most=MOST_BYTES)
+        pinned = PinnedFolder(folder)
+        raw = pinned.read(MANIFEST, most=MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         raise IndexFolderError(not_an_index(folder)) from None
     except OSError as error:
         raise IndexFolderError(f"{path} can't be read as a manifest ({error}); build the index again") from None
-    return parse_manifest(raw, path)
+    return pinned, parse_manifest(raw, path)
 
 
 def parse_manifest(raw: bytes, path: Path) -> Manifest:

@@ -68,7 +68,7 @@ class PinnedFolder:
     def pin_all(self, names: Iterable[str]) -> dict[str, PinnedFile]:
         """Hold all of these files open that are there."""
         wanted = list(names)
-        _allow(len(wanted))
+        allow_open(len(wanted))
         pinned = {}
         for name in wanted:
             try:
@@ -79,7 +79,7 @@ class PinnedFolder:
         return pinned
 
 
-def _allow(files: int) -> None:
+def allow_open(files: int) -> None:
     """Raise this process's own limit of open files, as far as the system lets it, to what an index of many needs."""
     import resource
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +14,8 @@ from searchapp.errors import IndexFolderError
 from searchapp.index.documents import DocumentStore
 from searchapp.index.faiss_backend import FaissIndex
 from searchapp.index.folder import Index
-from searchapp.index.manifest import CANARY_FILE, Derived, FileEntry, Manifest, Part, Shard, read_manifest
-from searchapp.index.pinned import PinnedFile, PinnedFolder
+from searchapp.index.manifest import CANARY_FILE, Derived, FileEntry, Manifest, Part, Shard, pin_index
+from searchapp.index.pinned import PinnedFile, PinnedFolder, allow_open
 from searchapp.index.sieve import open_deleted
 from searchapp.index.vectors import Rows, VectorStore
 from searchapp.layout import MANIFEST
@@ -54,12 +55,13 @@ def verify_index(folder: str | Path, progress: Told | None = None) -> Verified:
     """
     folder = Path(folder)
     try:
-        manifest = read_manifest(folder)
+        pinned, manifest = pin_index(folder)
     except IndexFolderError as error:
         if not os.path.lexists(folder / MANIFEST):
             raise
         return Verified(1, 0, (Problem(MANIFEST, _short(error, folder, MANIFEST)),))
-    check = _Check(folder, manifest, progress)
+    allow_open(len(manifest.files))
+    check = _Check(pinned, manifest, progress)
     check.strangers()
     check.checksums()
     check.contents()
@@ -77,12 +79,12 @@ def require_intact(folder: str | Path) -> None:
 class _Check:
     """One pass over a folder; what is wrong is collected."""
 
-    def __init__(self, folder: Path, manifest: Manifest, progress: Told | None) -> None:
+    def __init__(self, pinned: PinnedFolder, manifest: Manifest, progress: Told | None) -> None:
         self.problems: list[Problem] = []
-        self._folder = folder
+        self._folder = pinned.folder
         self._manifest = manifest
         self._progress = progress
-        self._pinned = PinnedFolder(folder)
+        self._pinned = pinned
         self._sound: dict[str, PinnedFile] = {}
 
     def strangers(self) -> None:
@@ -239,7 +241,7 @@ def _find_twin(store: DocumentStore) -> str | None:
     ordered = np.sort(hashes)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
     suspects = store.ids(rows[np.isin(hashes, twice)]) if len(twice) else []
-    return next((name for number, name in enumerate(suspects) if name in suspects[:number]), None)
+    return next((name for name, count in Counter(suspects).items() if count > 1), None)
 
 
 def _hash(name: str) -> int:

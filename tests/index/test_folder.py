@@ -8,6 +8,7 @@ import pytest
 from searchapp.errors import IndexFolderError, UsageError
 from searchapp.index import NO_ROW, Index, Setting, derive, open_index
 from searchapp.index.exact import exact_search
+from searchapp.layout import exchange
 from tests.index.folders import WIDTH, make_index, random_vectors, shuffled_ids
 
 ROWS = 2_000
@@ -128,6 +129,53 @@ def test_a_search_among_all_rows_scores_by_the_codes_as_a_search_does(
     assert searched.rows[0, 0] in among.rows[0, :5]
     place = among.rows[0].tolist().index(searched.rows[0, 0])
     assert among.scores[0, place] == pytest.approx(searched.scores[0, 0], abs=0.05)
+
+
+def test_a_search_among_no_rows_finds_nothing(index: Index, queries: np.ndarray) -> None:
+    for kind in KINDS:
+        found = index.search_among(queries[:1], np.empty(0, np.int64), Setting(dim=WIDTH, kind=kind, rescore=0))
+        assert (found.rows.shape, found.scores.shape, found.tied.tolist()) == ((1, 0), (1, 0), [False])
+
+
+def test_refined_lists_are_visited_as_asked_and_rank_a_pool(tmp_path: Path) -> None:
+    vectors = random_vectors(400)
+    asked = random_vectors(20, seed=5)
+    index = make_index(tmp_path / "shop", vectors, kinds=("flat", "IVF8,SQ8,RFlat"))
+    exact = index.search(asked, 5, Setting(kind="flat"))
+    all_lists = index.search(asked, 5, Setting(kind="IVF8,SQ8,RFlat", nprobe=8))
+    one_list = index.search(asked, 5, Setting(kind="IVF8,SQ8,RFlat", nprobe=1))
+    assert (all_lists.rows[:, 0] == exact.rows[:, 0]).all()
+    assert (one_list.rows != all_lists.rows).any()
+    pool = np.arange(3, 400, 7, dtype=np.int64)
+    found = index.search_among(asked[:1], pool, Setting(kind="IVF8,SQ8,RFlat"))
+    np.testing.assert_array_equal(found.rows, index.search_among(asked[:1], pool, Setting(kind="flat")).rows)
+
+
+def test_candidates_of_one_query_are_scored_in_bounded_memory_and_alike(tmp_path: Path) -> None:
+    import tracemalloc
+
+    vectors = random_vectors(40_000, width=256)
+    index = make_index(tmp_path / "shop", vectors, dims=(256,), shard_rows=40_000)
+    query, everything = vectors[:1] + vectors[1:2], np.arange(len(vectors), dtype=np.int64)
+    setting = Setting(kind="flat")
+    index.search_among(query, everything[:9], setting)
+    tracemalloc.start()
+    try:
+        found = index.search_among(query, everything, setting)
+        # At once they would be 40 MB, and in float64 twice that, three times over.
+        assert tracemalloc.get_traced_memory()[1] < 150_000_000
+    finally:
+        tracemalloc.stop()
+    few = index.search_among(query, found.rows[0, :9], setting)
+    np.testing.assert_array_equal(few.scores[0], found.scores[0, :9])
+
+
+def test_checksums_are_compared_with_the_files_of_the_version_that_is_open(tmp_path: Path) -> None:
+    make_index(tmp_path / "shop", random_vectors(40))
+    make_index(tmp_path / "next", random_vectors(50, seed=1))
+    before = open_index(tmp_path / "shop")
+    assert exchange(tmp_path / "next", tmp_path / "shop")
+    before.verify()
 
 
 def test_a_short_list_is_not_padded_with_hits(index: Index, queries: np.ndarray) -> None:

@@ -306,3 +306,13 @@ def test_what_faiss_writes_is_known_to_its_last_byte(tmp_path: Path, factory: st
         path.write_bytes(damaged)
         with pytest.raises(IndexFolderError, match="can't be read as a FAISS index"):
             outline_file(path)
+
+
+@pytest.mark.parametrize("held", [0, -1, 1 << 17, (1 << 31) - 1])
+def test_a_graph_whose_searches_would_hold_more_than_there_is_is_refused(tmp_path: Path, held: int) -> None:
+    index = faiss.index_factory(WIDTH, "HNSW8,Flat", faiss.METRIC_INNER_PRODUCT)
+    index.add(random_vectors(ROWS))
+    index.hnsw.efSearch = held
+    faiss.write_index(index, str(tmp_path / "graph.faiss"))
+    with pytest.raises(IndexFolderError, match="the candidates a search of its graph holds"):
+        outline_file(tmp_path / "graph.faiss")

@@ -1,5 +1,6 @@
 """Whatever is not as it was written is found and named; also what only a folder with the right checksums can hide."""
 
+import resource
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -225,6 +226,16 @@ def test_memory_does_not_grow_with_the_vectors(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 12_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_more_files_than_a_process_may_open_are_no_damage(tmp_path: Path) -> None:
+    folder = make_index(tmp_path / "many", random_vectors(150), shard_rows=2).folder
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
+    try:
+        assert verify_index(folder).problems == ()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.fixture(autouse=True)
