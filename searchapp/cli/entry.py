@@ -11,5 +11,4 @@ def main() -> None:
 
         run()
     finally:
-        if stop.told:
-            stop.leave()
+        stop.unlisten()

@@ -41,6 +41,13 @@ class Stop:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._raise_once)
 
+    def unlisten(self) -> None:
+        """End: the work is done, and what comes while the interpreter shuts down changes nothing any more."""
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if self.told:
+            self.leave()
+
     def said(self) -> None:
         """Take note that the person knows how to go on, so that it isn't said twice."""
         self._said.set()

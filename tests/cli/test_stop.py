@@ -141,3 +141,16 @@ def test_ctrl_c_at_any_stage_ends_with_its_line_and_the_same_call_goes_on(tmp_pa
         with start(CLI, *call, place) as running:
             assert running.communicate(timeout=120)[0]
     assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+def test_a_signal_after_the_work_is_done_changes_nothing() -> None:
+    code = """
+import atexit, os, signal, sys
+atexit.register(lambda: [os.kill(os.getpid(), number) for number in (signal.SIGINT, signal.SIGTERM)])
+sys.argv = ["searchapp", "--version"]
+from searchapp.cli.entry import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("searchapp ")
