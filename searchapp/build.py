@@ -25,7 +25,7 @@ from searchapp.corpus import Corpus, CorpusSurvey
 from searchapp.encoders import CANARIES, Encoder, check_encoder
 from searchapp.encoders.chunks import Chunker
 from searchapp.engine import Engine, LocalEngine
-from searchapp.errors import InputError, ModelError, UsageError
+from searchapp.errors import InputError, MissingExtraError, ModelError, UsageError
 from searchapp.index import Index, Manifest, open_index
 from searchapp.index.derive import Origin, Target, build_derived, plan_targets
 from searchapp.index.documents import DocumentStore
@@ -203,7 +203,7 @@ def _carry(
         progress("writing the query encoder", 0, None)
         try:
             return write_carried(work.steps, plan.encoder, export)
-        except ModelError as error:
+        except (ModelError, MissingExtraError) as error:
             reason = str(error)
     if reason:
         note(f"the index will carry no query encoder, so queries will load the model: {reason}")

@@ -1,6 +1,7 @@
 """The query encoder that an index carries: written down as one step of a build, and shown to give the same vectors."""
 
 import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ SAME = 1e-4
 """Unit vectors of one text, by the model and by what was written of it, differ in no number by more."""
 SAME_COSINE = 0.99
 """The same where the model runs in less than float32, and what was written of it doesn't."""
+LONGEST = 512
+"""max_seq_length up to which a text that is cut is compared too; longer ones take seconds and gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +76,30 @@ def write_carried(steps: Steps, encoder: Encoder, export: Export) -> Mapping[str
 
 
 def _compare(encoder: Encoder, written: Encoder) -> None:
-    """Raise ModelError unless both give the canary texts the same vectors."""
+    """Raise ModelError unless both give the canary texts, and one that is cut, the same vectors."""
     exact = encoder.card.dtype == "float32"
+    texts = [*CANARIES, *_too_long(encoder.card.max_seq_length)]
     for role, one, other in (
         ("query", encoder.encode_queries, written.encode_queries),
         ("document", encoder.encode_documents, written.encode_documents),
     ):
-        expected, found = _units(one(CANARIES)), _units(other(CANARIES))
+        expected, found = _units(one(texts)), _units(other(texts))
         apart = np.abs(expected - found).max(axis=1)
         bad = ~(apart <= SAME) if exact else ~(np.einsum("nd,nd->n", expected, found) >= SAME_COSINE)
         if bad.any():
             first = int(bad.argmax())
+            text = textwrap.shorten(texts[first], 80)
             raise ModelError(
                 f"what was written of {encoder.card.model} for {written.card.runtime} gives the {role} "
-                f"{CANARIES[first]!r} another vector than {encoder.card.runtime} (they differ by {apart[first]:.1e})"
+                f"{text!r} another vector than {encoder.card.runtime} (they differ by {apart[first]:.1e})"
             )
+
+
+def _too_long(limit: int | None) -> list[str]:
+    """Return a text that a model cuts, whose two ends are unlike: both must cut it at one place, on one side."""
+    if limit is None or limit > LONGEST:
+        return []
+    return [f"{CANARIES[0]} {' '.join(map(str, range(limit)))} {CANARIES[1]}"]
 
 
 def _units(vectors: Vectors) -> Vectors:

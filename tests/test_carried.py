@@ -1,5 +1,6 @@
 """The query encoder an index carries: made as a step of the build, opened by queries, never a wrong one."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from searchapp.encoders import Encoder, EncoderCard, EncoderOptions, load_encode
 from searchapp.encoders.exported import STATIC
 from searchapp.encoders.runtimes import Export, choose_export
 from searchapp.encoders.static_runtime import StaticEncoder
-from searchapp.errors import ContractError, ModelError
+from searchapp.errors import ContractError, MissingExtraError, ModelError
 from searchapp.index import derive, open_index
 from searchapp.search import load_contract_encoder, load_query_encoder, open_searcher
 from tests.fakes import HashEncoder
@@ -23,6 +24,7 @@ from tests.models_on_disk import make_bge, make_nomic, make_static
 from tests.test_build import folder_bytes, write_corpus
 
 FILES = ("encoder/encoder.json", "encoder/model.safetensors", "encoder/tokenizer.json")
+TRUNCATION = {"max_length": 32, "strategy": "LongestFirst", "stride": 0}
 ASKED = ["red leather bag", "steel kettle 3", "赤い バッグ"]
 
 
@@ -128,6 +130,37 @@ def test_an_export_that_gives_other_vectors_is_never_carried(model: Path, corpus
     assert index.manifest.query_encoder is None
     assert not (tmp_path / "shop/encoder").exists()
     assert "another vector than static" in said[0]
+
+
+def write_nothing(encoder: Encoder, folder: Path) -> EncoderCard:
+    """Fail as an export does that needs one more library than opening it does."""
+    raise MissingExtraError(f"onnxscript is needed for {encoder.card.model}, not in {folder.name}")
+
+
+def test_a_library_that_only_writing_needs_is_said_and_costs_no_index(
+    model: Path, corpus: Corpus, tmp_path: Path
+) -> None:
+    plan = plan_build(corpus, corpus.survey(), encoder=load_encoder(str(model)), options=BuildOptions())
+    said: list[str] = []
+    bare = replace(plan, carried=Carried(Export(STATIC, write_nothing)))
+    index = write_index(bare, tmp_path / "shop", note=said.append)
+    assert (len(index), index.manifest.query_encoder) == (60, None)
+    assert "will carry no query encoder" in said[0]
+    assert "onnxscript is needed" in said[0]
+
+
+def test_one_that_cuts_texts_on_the_other_side_is_never_carried(corpus: Corpus, tmp_path: Path) -> None:
+    folder = make_bge(tmp_path / "model")
+    for name, changed in (
+        ("tokenizer.json", {"truncation": {**TRUNCATION, "direction": "Left"}}),
+        ("tokenizer_config.json", {"truncation_side": "right"}),
+    ):
+        body = json.loads((folder / name).read_text(encoding="utf-8"))
+        (folder / name).write_text(json.dumps(body | changed), encoding="utf-8")
+    said: list[str] = []
+    index = build_index(corpus, tmp_path / "shop", encoder=load_encoder(str(folder)), note=said.append)
+    assert index.manifest.query_encoder is None
+    assert "another vector than torch" in said[0]
 
 
 def test_a_build_stopped_around_it_goes_on_with_the_same_bytes(model: Path, corpus: Corpus, tmp_path: Path) -> None:

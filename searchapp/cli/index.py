@@ -89,7 +89,9 @@ def index(
         given |= {"--store": store, "--locale": locale, "--version": version, "--layer-norm": layer_norm}
         given |= {"--query-prompt": query_prompt, "--document-prompt": document_prompt, "--overwrite": overwrite}
         given |= {"--restart": restart, "--no-encoder": no_encoder, "--chunk-overlap": chunk_overlap}
-        given |= {"--on-truncate": on_truncate != "warn"}
+        given |= {"--device": device, "--trust-remote-code": trust_remote_code, "--on-truncate": on_truncate != "warn"}
+        given |= {"--dtype": dtype != "auto", "--runtime": runtime != "auto", "--precision": precision != "auto"}
+        given |= {"--format": reader != "auto", "--on-bad-row": on_bad_row != "error"}
         options.refuse("--from, which takes the vectors as they are stored", given)
         _derive(source, dims, kinds, as_json=as_json)
         return

@@ -185,10 +185,13 @@ def _read_config(config: dict[str, Any], place: Path) -> tuple[Shape, int]:
     plain = config.get("hidden_act") == "gelu" and config.get("position_embedding_type", "absolute") == "absolute"
     if kind not in TYPES or "auto_map" in config or config.get("is_decoder") or not plain:
         raise ModelError(f"{place} is a {kind}, and what can be written down is {', '.join(TYPES)} in their plain form")
-    padding = int(config["pad_token_id"]) if TYPES[str(kind)] else None
-    return Shape(int(config["num_attention_heads"]), float(config["layer_norm_eps"]), padding), int(
-        config["num_hidden_layers"]
-    )
+    try:
+        padding = int(config["pad_token_id"]) if TYPES[str(kind)] else None
+        shape = Shape(int(config["num_attention_heads"]), float(config["layer_norm_eps"]), padding)
+        return shape, int(config["num_hidden_layers"])
+    except (KeyError, TypeError, ValueError) as error:
+        # What a config leaves out, transformers fills in by defaults of its own.
+        raise ModelError(f"{place / 'config.json'} doesn't spell out its shape ({error!r})") from error
 
 
 def _read_shape(path: Path) -> Shape:

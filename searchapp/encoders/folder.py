@@ -196,6 +196,6 @@ def read_json(path: Path) -> dict[str, object]:
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} can't be read as JSON ({one_line(error)}); fetch the model again") from error
     return found if isinstance(found, dict) else {}

@@ -44,10 +44,11 @@ def write_graph(encoder: TorchEncoder, folder: Path, *, precision: str) -> None:
     Raises ModelError for a model whose first module wants more than token ids, or that can't be traced.
     """
     name = encoder.card.model
+    instead = "type --runtime torch" + (", without --precision int8" if precision == "int8" else "")
     if not encoder.plain:
         raise ModelError(
             f"{name} is more than a transformer and its pooling over a fast tokenizer's ids, which is all that is "
-            "written down as ONNX; type --runtime torch"
+            f"written down as ONNX; {instead}"
         )
     for library in ("onnx", "onnxruntime", "onnxscript"):
         require(library, extra="onnx")
@@ -63,7 +64,7 @@ def write_graph(encoder: TorchEncoder, folder: Path, *, precision: str) -> None:
         if precision == "int8":
             _write(quantize(graph), model.tokenizer, folder)
         return
-    raise ModelError(f"{name} can't be written down as ONNX ({reasons[0]}); type --runtime torch")
+    raise ModelError(f"{name} can't be written down as ONNX ({reasons[0]}); {instead}")
 
 
 def _write_checked(model: "SentenceTransformer", card: EncoderCard, folder: Path, *, opset: int) -> Any:

@@ -36,9 +36,10 @@ def load_onnx(source: ModelFolder, fingerprint: str, *, options: EncoderOptions)
     MissingExtraError where a library is missing.
     """
     if options.device not in (None, "cpu") or options.dtype not in ("auto", "float32"):
+        asked = ", without --precision int8" if options.precision == "int8" else ""
         raise UsageError(
             f"--runtime onnx computes on the CPU, and --device is {options.device!r}, --dtype {options.dtype!r}; leave "
-            "them out, or type --runtime torch"
+            f"them out, or type --runtime torch{asked}"
         )
     require("onnxruntime", extra="onnx")
     precision = choose_precision(options.precision)
@@ -66,7 +67,9 @@ def export_onnx(encoder: Encoder, folder: Path) -> EncoderCard:
     if isinstance(encoder, OnnxEncoder):
         kept = encoder.folder
     else:
-        kept = _kept(encoder.card.fingerprint, precision, lambda: encoder)
+        # Weights rounded to a half type on a GPU are not those that --runtime onnx opens as the model's.
+        rounded = "" if encoder.card.dtype == "float32" else f"-of-{encoder.card.dtype}"
+        kept = _kept(encoder.card.fingerprint, f"{precision}{rounded}", lambda: encoder)
     for name in ONNX.files:
         shutil.copyfile(kept / name, folder / name)
     return replace(encoder.card, runtime="onnx", dtype=precision)
@@ -79,9 +82,13 @@ def choose_precision(wanted: str) -> str:
     return "float32" if wanted == "auto" else wanted
 
 
-def _kept(fingerprint: str, precision: str, load: Callable[[], Encoder]) -> Path:
-    """Return the folder of a model's export; where there is none, or it is damaged or of other libraries, make it."""
-    path = cache_folder() / "onnx" / f"{fingerprint[:32]}-{precision}-{EXPORT_VERSION}"
+def _kept(fingerprint: str, numbers: str, load: Callable[[], Encoder]) -> Path:
+    """Return the folder of a model's export; where there is none, or it is damaged or of other libraries, make it.
+
+    `numbers` is its precision, then the half type that its weights were rounded to before, if any: int8, float32-of-X.
+    """
+    path = cache_folder() / "onnx" / f"{fingerprint[:32]}-{numbers}-{EXPORT_VERSION}"
+    precision = numbers.partition("-")[0]
     if _is_whole(path):
         return path
     encoder = load()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from searchapp.encoders.base import EncoderCard, Vectors
 from searchapp.encoders.batching import Rows
+from searchapp.encoders.folder import one_line
 from searchapp.encoders.torch_device import free_memory, is_out_of_memory
 from searchapp.encoders.torch_inputs import Features, Inputs
 from searchapp.errors import ModelError
@@ -125,6 +126,11 @@ class Forward:
             if not is_out_of_memory(error):
                 raise
             return False
+        except IndexError as error:
+            raise ModelError(
+                f"{self._card.model} can't run what its tokenizer gives ({one_line(error)}); a token without a vector "
+                "is the likely cause: check that its tokenizer and weights belong together, or fetch it again"
+            ) from error
         return True
 
     def _no_room(self, length: int) -> str:

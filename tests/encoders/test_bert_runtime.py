@@ -85,9 +85,16 @@ def with_left_side(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(body | {"truncation_side": "left"}), encoding="utf-8")
 
 
+def without_epsilon(folder: Path) -> None:
+    body = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del body["layer_norm_eps"]
+    (folder / "config.json").write_text(json.dumps(body), encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (without_epsilon, r"config\.json doesn't spell out its shape \(KeyError\('layer_norm_eps'\)\)"),
         (with_config(hidden_act="relu"), r"what can be written down is .* in their plain form"),
         (with_config(position_embedding_type="relative_key"), r"in their plain form"),
         (with_left_side, r"cuts or pads texts on the left"),

@@ -166,8 +166,9 @@ def test_own_prompts_are_read(tmp_path: Path) -> None:
     assert (declared.prompts, declared.default) == ({"query": "q: "}, "query")
 
 
-def test_settings_that_are_no_json(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_settings_that_are_no_json(text: str, tmp_path: Path) -> None:
     folder = write_model(tmp_path / "broken")
-    (folder / "config_sentence_transformers.json").write_text("{")
+    (folder / "config_sentence_transformers.json").write_text(text)
     with pytest.raises(ModelError, match=r"config_sentence_transformers.json can't be read as JSON .*fetch the model"):
         find_folder(str(folder))

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ import pytest
 
 from searchapp.encoders import CANARIES, EncoderOptions, load_encoder
 from searchapp.encoders.exported import ONNX, open_exported, write_description
+from searchapp.encoders.folder import find_folder, fingerprint, hash_files
 from searchapp.encoders.onnx_runtime import export_onnx
 from searchapp.encoders.runtimes import choose_export
+from searchapp.encoders.torch_load import load_on
 from searchapp.errors import ModelError, UsageError
 from searchapp.layout import cache_folder
 from tests.encoders.conftest import Build
 from tests.encoders.test_torch_runtime import some_texts
-from tests.models_on_disk import ARCHITECTURES, make_static
+from tests.models_on_disk import ARCHITECTURES, FIFTY, make_model, make_static
 
 FLOAT, INT8 = EncoderOptions(runtime="onnx"), EncoderOptions(precision="int8")
 
@@ -123,6 +126,7 @@ def test_a_damaged_export_is_made_again(built: Build) -> None:
             EncoderOptions(runtime="torch", precision="int8"),
             "--runtime torch computes in float32.* type --runtime onnx",
         ),
+        (EncoderOptions(precision="int8", device="cuda"), "type --runtime torch, without --precision int8"),
         (EncoderOptions(precision="int4"), "--precision is 'int4'; type one of auto, float32, int8"),
     ],
 )
@@ -152,3 +156,15 @@ def test_one_text_none_and_a_bare_string(built: Build) -> None:
     assert encoder.encode_queries(["red bag"]).shape == (1, 64)
     with pytest.raises(UsageError, match="texts is one text"):
         encoder.encode_documents("red bag")
+
+
+def test_what_a_gpu_has_rounded_is_not_opened_as_the_model(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "model", replace(FIFTY, seed=9))
+    source = find_folder(str(folder))
+    known = fingerprint(hash_files(folder))
+    rounded = load_on("cpu", "bfloat16", source=source, fingerprint=known, options=EncoderOptions())
+    (tmp_path / "encoder").mkdir()
+    export_onnx(rounded, tmp_path / "encoder")
+    expected = load_encoder(str(folder)).encode_queries(CANARIES)
+    found = load_encoder(str(folder), FLOAT).encode_queries(CANARIES)
+    np.testing.assert_allclose(units(found), units(expected), atol=1e-5)

@@ -109,3 +109,9 @@ def test_a_model_with_a_tokenizer_of_its_own_is_made_ready_ahead_too(built: Buil
     encoder = open_in(Room(2), folder, budget=200, part=7)
     np.testing.assert_allclose(encoder.encode_queries(texts), alone.encode_queries(texts), atol=1e-5)
     assert encoder.counts == alone.counts
+
+
+def test_a_token_without_a_vector_is_told(built: Build) -> None:
+    encoder = open_in(Room(0, IndexError("index out of range in self")), built("fifty"))
+    with pytest.raises(ModelError, match="check that its tokenizer and weights belong together"):
+        encoder.encode_queries(["red bag"])
