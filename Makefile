@@ -40,6 +40,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/ivf.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/interrupt.py
 	$(BIN)/python benchmarks/matrix.py
 	$(BIN)/python benchmarks/metrics.py
 

@@ -30,6 +30,7 @@ from searchapp.index import Index, Manifest, open_index
 from searchapp.index.derive import Origin, Target, build_derived, plan_targets
 from searchapp.index.documents import DocumentStore
 from searchapp.index.manifest import CANARY_FILE, Derived, FileEntry, Shard, write_manifest
+from searchapp.index.pinned import allow_open
 from searchapp.index.steps import Step, writing_in
 from searchapp.index.vectors import VectorStore
 from searchapp.index.work import WorkFolder, check_target, working_on
@@ -219,7 +220,7 @@ def _write(
     writer = ShardWriter(work.steps, plan.encoder, lambda done: progress("embedding", done, total), plan.chunker)
     slices = cut_slices(plan.corpus.documents(), plan.options.shard_documents)
     written = list(engine.map(writer.write, slices))
-    if written[-1].fingerprint != plan.survey.fingerprint:
+    if not written or written[-1].fingerprint != plan.survey.fingerprint:
         work.discard()
         found = sum(part.documents for part in written)
         raise InputError(
@@ -240,6 +241,7 @@ def _write(
     plan = _with_rows(plan, sum(part.shard.rows for part in written), note)
     derived = _derive(work, plan, tuple(part.shard for part in written), files, progress)
     paths = [work.folder / part.shard.documents for part in written]
+    allow_open(len(paths))
     documents = DocumentStore(paths, chunked=plan.chunker is not None)
     counts = {**documents.counts(), "skipped": plan.survey.skipped.count}
     return _manifest(plan, written, counts=counts, derived=derived, files=files)

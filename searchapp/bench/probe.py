@@ -150,7 +150,7 @@ def time_searches(index: Index, queries: Vectors, setting: Setting) -> Served:
         rounds.append(time.perf_counter() - start)
     return Served(
         len(queries) / statistics.median(rounds),
-        Latency(p50, p95, p99, queries=len(taken), k=k, threads=count_threads()),
+        Latency(p50, p95, p99, queries=len(taken), k=k, threads=1),
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
     )
 

@@ -74,6 +74,7 @@ class TorchEncoder:
             raise UsageError("texts is one text; give a list of texts, also for one")
         vectors = np.empty((len(texts), self._card.dim), dtype=np.float32)
         if not texts:
+            self._counts.note([], [])
             return vectors
         prefixed, already = add_prompt(prompt, texts)
         lost: list[int] = []

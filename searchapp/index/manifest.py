@@ -10,7 +10,7 @@ from searchapp.errors import IndexFolderError
 from searchapp.index.pinned import PinnedFolder
 from searchapp.index.seal import MOST_BYTES, check_seal, read_json, seal
 from searchapp.index.typed import check_names, is_count, typed
-from searchapp.layout import INDEX, MANIFEST, replacing_file
+from searchapp.layout import ENCODER, INDEX, MANIFEST, replacing_file
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -236,6 +236,8 @@ def _check_types(manifest: Manifest) -> None:
     """Raise TypeError or ValueError for a number that counts nothing, or a text that is none."""
     if not isinstance(manifest.query_encoder, str | None):
         raise TypeError(f"the query encoder's runtime is {manifest.query_encoder!r}")
+    if manifest.query_encoder is not None and not any(name.startswith(f"{ENCODER}/") for name in manifest.files):
+        raise ValueError(f"the query encoder's files have no entry under files, expected some in {ENCODER}/")
     if not all(is_count(number) for number in (manifest.dim, manifest.generation, *manifest.counts.values())):
         raise ValueError("a count is no number")
     if not 1 <= manifest.dim <= MOST_DIMS:

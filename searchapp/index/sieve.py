@@ -1,6 +1,7 @@
 """From rows to documents: deleted rows are passed over, and of a document's chunks the best one stands for it."""
 
 import os
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,16 @@ class Sieve:
         living: Rows = starts[self.living(starts) != NO_ROW]
         return living
 
-    @property
+    def half_deleted(self, rows: int) -> int | None:
+        """Return the first row of a document of which some rows are deleted and some not; None where there is none."""
+        if self._chunks is None:
+            return None
+        gone = self.living(np.arange(rows, dtype=np.int64)) == NO_ROW
+        heads = np.arange(rows, dtype=np.int64) - self._chunks
+        torn = np.flatnonzero(gone != gone[heads])
+        return int(heads[torn[0]]) if len(torn) else None
+
+    @cached_property
     def _starts(self) -> Rows:
         return np.flatnonzero(self._chunks == 0).astype(np.int64)
 

@@ -50,8 +50,8 @@ def verify_index(folder: str | Path, progress: Told | None = None) -> Verified:
 
     Where all bytes of a file are as they were written, its contents are held against the manifest and each other too:
     rows, dims, metric, finite vectors, ids that are there and unique, counts. `progress` is called with the bytes read
-    so far and those there are. Memory doesn't depend on the size of files. Raises IndexFolderError where there is no
-    manifest at all.
+    so far and those there are. Memory grows by some 30 bytes a row, not with the size of files. Raises
+    IndexFolderError where there is no manifest at all.
     """
     folder = Path(folder)
     try:
@@ -148,6 +148,9 @@ class _Check:
         for name, found in store.counts().items():
             if counts.get(name) != found:
                 self._tell(MANIFEST, f"counts {counts.get(name)} {name}, there are {found}; build the index again")
+        if (rest := store.sieve.half_deleted(len(store))) is not None:
+            doc_id = store.ids(np.array([rest]))[0]
+            self._tell(MANIFEST, f"has a chunk of {doc_id!r} among the deleted ones and others not; build it again")
 
     def _try(self, name: str, check: Callable[[PinnedFile], None]) -> None:
         """Check the contents of a file whose bytes are as they were written."""

@@ -13,6 +13,7 @@ from searchapp.index.manifest import write_manifest
 from searchapp.index.sieve import Sieve, open_deleted
 from searchapp.index.steps import describe_file
 from searchapp.index.vectors import cosine_scores
+from searchapp.index.verify import verify_index
 from searchapp.records import Document
 from tests.index.folders import WIDTH, make_index, random_vectors, reseal
 
@@ -171,3 +172,13 @@ def test_a_manifest_whose_parts_lack_rows_is_refused(tmp_path: Path) -> None:
     reseal(index.folder, lambda body: body["derived"][0]["parts"][0].update(rows=8))
     with pytest.raises(IndexFolderError, match="d32-flat covers 8 of 9 rows"):
         open_index(index.folder)
+
+
+def test_a_document_that_is_deleted_by_half_is_found_by_verify(tmp_path: Path) -> None:
+    index = make_index(tmp_path / "shop", random_vectors(6))
+    cut_into_chunks(index, [3, 1, 2])
+    delete_rows(open_index(tmp_path / "shop"), np.array([1], np.int64), documents=3)
+    problems = verify_index(tmp_path / "shop").problems
+    assert [problem.text for problem in problems if "chunk" in problem.text] == [
+        "has a chunk of 'd00003' among the deleted ones and others not; build it again"
+    ]
