@@ -13,7 +13,7 @@ from pathlib import Path
 from searchapp.build import BuildOptions, build_index
 from searchapp.corpus import open_corpus
 from searchapp.index import derive, open_index
-from searchapp.index.faiss_backend import faiss_version
+from searchapp.index.faiss_door import faiss_version
 from tests.fakes import HashEncoder
 from tests.kills import FINISHED, WATCHED, Aim, Trigger, folder_bytes, forked, read_trace
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from searchapp.errors import SearchappError
 from searchapp.index import NO_ROW, Setting, open_index
-from searchapp.index.faiss_backend import faiss_version
+from searchapp.index.faiss_door import faiss_version
 from searchapp.index.verify import verify_index
 
 MEMORY, SECONDS = 256 << 20, 20

@@ -22,7 +22,7 @@ import numpy as np
 from searchapp.build import BuildOptions, build_index
 from searchapp.corpus import open_corpus
 from searchapp.errors import IndexFolderError
-from searchapp.index.faiss_backend import faiss_version
+from searchapp.index.faiss_door import faiss_version
 from searchapp.prompts import Prompts
 from tests.fakes import CuttingEncoder
 

@@ -15,7 +15,7 @@ from types import FrameType
 from searchapp.build import BuildOptions, build_index
 from searchapp.corpus import open_corpus
 from searchapp.encoders import load_encoder
-from searchapp.index.faiss_backend import faiss_version
+from searchapp.index.faiss_door import faiss_version
 from tests.kills import FINISHED, Aim, Trigger, folder_bytes, forked, read_trace, stage_of
 
 MODEL_MOMENTS = 10

@@ -20,7 +20,7 @@ import numpy as np
 from searchapp.bench.report import Latency
 from searchapp.errors import SearchappError
 from searchapp.index import NO_ROW, Index, Setting, open_index
-from searchapp.index.faiss_backend import count_threads
+from searchapp.index.faiss_door import count_threads
 from searchapp.index.vectors import Vectors
 
 HITS = 10

@@ -10,7 +10,7 @@ from pathlib import Path
 from searchapp.build import library_versions
 from searchapp.doctor.finding import Finding
 from searchapp.doctor.openmp import judge_openmp, openmp_of_packages, openmp_of_process
-from searchapp.index.faiss_backend import count_threads
+from searchapp.index.faiss_door import count_threads
 
 FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu11", "faiss-gpu-cu12")
 """Packages that all write the folder faiss/."""

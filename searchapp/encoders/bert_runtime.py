@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from searchapp.encoders.base import EncodeCounts, Encoder, EncoderCard, Vectors
+from searchapp.encoders.base import Encoder, EncoderCard, Vectors
 from searchapp.encoders.batching import plan_batches
 from searchapp.encoders.bert_forward import Shape, run_bert
 from searchapp.encoders.bert_weights import BertWeights, open_weights, write_weights
 from searchapp.encoders.exported import BERT
 from searchapp.encoders.folder import find_folder, fingerprint, hash_files, one_line, read_json
 from searchapp.encoders.lengths import TokenCounter, count_with
-from searchapp.errors import ModelError, UsageError
-from searchapp.prompts import add_prompt
+from searchapp.encoders.prompted import PromptedEncoder
+from searchapp.errors import ModelError
 
 BUDGET = 128
 """Tokens of a batch: enough for a matrix product, few enough that it holds texts of like length."""
@@ -33,57 +33,30 @@ _TINY = np.float32(1e-12)
 _WEIGHTS, _SHAPE, _TOKENIZER = BERT.files
 
 
-class BertEncoder:
+class BertEncoder(PromptedEncoder):
     """A BERT-like model as an encoder."""
 
-    roles_are_prompts = True
-    """Queries and documents go through one function, which gets the prompt; see `Searcher`."""
-
     def __init__(self, weights: BertWeights, shape: Shape, tokenizer: Tokenizer, *, card: EncoderCard) -> None:
+        super().__init__(card)
         self._weights = weights
         self._shape = shape
         self._tokenizer = tokenizer
-        self._card = card
-        self._counts = EncodeCounts()
         tokenizer.no_padding()
         if card.max_seq_length is not None:
             direction = (tokenizer.truncation or {}).get("direction", "right")
             tokenizer.enable_truncation(card.max_seq_length, direction=direction)
 
-    @property
-    def card(self) -> EncoderCard:
-        """Return what decides the vectors."""
-        return self._card
-
-    @property
-    def counts(self) -> EncodeCounts:
-        """Return what happened to the texts so far."""
-        return self._counts
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 vectors (n, dim) of the texts with the query prompt; row i belongs to text i."""
-        return self._encode(texts, self._card.prompts.query)
-
-    def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
-        return self._encode(texts, self._card.prompts.document)
-
     def token_counter(self) -> TokenCounter:
         """Return a tokenizer that counts as this encoder does."""
         return count_with(self._tokenizer, special=True)
 
-    def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
-        if isinstance(texts, str):
-            raise UsageError("texts is one text; give a list of texts, also for one")
-        vectors = np.empty((len(texts), self._card.dim), dtype=np.float32)
-        prefixed, already = add_prompt(prompt, texts)
-        encodings = self._tokenizer.encode_batch(prefixed)
+    def _fill(self, texts: list[str], vectors: Vectors) -> Sequence[int]:
+        encodings = self._tokenizer.encode_batch(texts)
         special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         lost = [sum(len(piece) - special for piece in encoding.overflowing) for encoding in encodings]
-        self._counts.note(already, lost)
         for rows in plan_batches([len(encoding) for encoding in encodings], BUDGET):
             vectors[rows] = self._run([encodings[row].ids for row in rows])
-        return vectors
+        return lost
 
     def _run(self, batch: Sequence[Sequence[int]]) -> Vectors:
         """Return float32 (n, dim) of the tokens of some texts."""

@@ -6,19 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tokenizers import Tokenizer
 
-from searchapp.encoders.base import EncodeCounts, EncoderCard, Vectors
+from searchapp.encoders.base import EncoderCard, Vectors
 from searchapp.encoders.batching import Rows, plan_batches
 from searchapp.encoders.cores import run_all
 from searchapp.encoders.exported import ONNX
 from searchapp.encoders.folder import one_line
 from searchapp.encoders.lengths import TokenCounter, count_with
+from searchapp.encoders.prompted import PromptedEncoder
 from searchapp.encoders.tokens import TokenizedTexts
-from searchapp.errors import ModelError, UsageError
+from searchapp.errors import ModelError
 from searchapp.optional import require
-from searchapp.prompts import add_prompt
 
 BUDGET = 512
 """Tokens of a batch, by benchmarks/encode.py: fewer pay more for each call, more leave the caches."""
@@ -29,20 +28,16 @@ _ATTRIBUTES = {"input_ids": "ids", "attention_mask": "attention_mask", "token_ty
 """What tokenizers call the columns."""
 
 
-class OnnxEncoder:
+class OnnxEncoder(PromptedEncoder):
     """An exported model as an encoder; `folder` holds its files.
 
     Every core takes a batch of its own. Raises ModelError where the files are damaged or are not what the card says.
     """
 
-    roles_are_prompts = True
-    """Queries and documents go through one function, which gets the prompt; see `Searcher`."""
-
     def __init__(self, folder: Path, card: EncoderCard, *, budget: int = BUDGET) -> None:
+        super().__init__(card)
         self.folder = folder
-        self._card = card
         self._budget = budget
-        self._counts = EncodeCounts()
         self._tokenizer = _open_tokenizer(folder / ONNX.files[-1])
         self._special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         self._padding = self._tokenizer.padding or {}
@@ -53,44 +48,18 @@ class OnnxEncoder:
         self._threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._pool: ThreadPoolExecutor | None = None
 
-    @property
-    def card(self) -> EncoderCard:
-        """Return what decides the vectors."""
-        return self._card
-
-    @property
-    def counts(self) -> EncodeCounts:
-        """Return what happened to the texts so far."""
-        return self._counts
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 vectors (n, dim) of the texts with the query prompt; row i belongs to text i."""
-        return self._encode(texts, self._card.prompts.query)
-
-    def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
-        return self._encode(texts, self._card.prompts.document)
-
     def token_counter(self) -> TokenCounter:
         """Return a tokenizer that counts as this encoder does."""
         return count_with(self._tokenizer, special=True)
 
-    def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
-        if isinstance(texts, str):
-            raise UsageError("texts is one text; give a list of texts, also for one")
-        vectors = np.empty((len(texts), self._card.dim), dtype=np.float32)
-        if not texts:
-            self._counts.note((), ())
-            return vectors
-        prefixed, already = add_prompt(prompt, texts)
-        tokens = self._tokenize(prefixed)
-        self._counts.note(already, tokens.lost)
+    def _fill(self, texts: list[str], vectors: Vectors) -> Sequence[int]:
+        tokens = self._tokenize(texts)
 
         def run(rows: Rows) -> None:
             vectors[rows] = self._session.run(None, tokens.padded(rows))[0]
 
         self._run(run, plan_batches(tokens.lengths, self._budget))
-        return vectors
+        return tokens.lost
 
     def _tokenize(self, texts: list[str]) -> TokenizedTexts:
         found = self._tokenizer.encode_batch(texts)

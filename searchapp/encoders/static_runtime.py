@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from searchapp.encoders.base import EncodeCounts, Encoder, EncoderCard, Vectors
+from searchapp.encoders.base import Encoder, EncoderCard, Vectors
 from searchapp.encoders.exported import STATIC
 from searchapp.encoders.folder import ModelFolder, one_line
 from searchapp.encoders.lengths import TokenCounter, count_with
 from searchapp.encoders.options import EncoderOptions
+from searchapp.encoders.prompted import PromptedEncoder
 from searchapp.encoders.static_folder import StaticFolder, find_static
 from searchapp.encoders.token_table import Ids, TokenTable, open_table
 from searchapp.errors import ModelError, UsageError
-from searchapp.prompts import add_prompt, resolve_prompts
+from searchapp.prompts import resolve_prompts
 
 BLOCK = 512
 """Token vectors in memory at once, where no token budget is given: they stay in the caches (benchmarks/static.py)."""
@@ -27,63 +28,36 @@ _TINY = np.float32(1e-12)
 """What a zero vector's length is taken for, as sentence-transformers' Normalize does: it stays zero."""
 
 
-class StaticEncoder:
+class StaticEncoder(PromptedEncoder):
     """A static model as an encoder; `files` is where its parts lie."""
-
-    roles_are_prompts = True
-    """Queries and documents go through one function, which gets the prompt; see `Searcher`."""
 
     def __init__(
         self, files: StaticFolder, tokenizer: Tokenizer, table: TokenTable, *, card: EncoderCard, block: int = BLOCK
     ) -> None:
+        super().__init__(card)
         self.files = files
         self._tokenizer = tokenizer
         self._table = table
-        self._card = card
         self._block = block
-        self._counts = EncodeCounts()
         truncation = tokenizer.truncation or {}
         self._from_left = truncation.get("direction") == "left"
         # Cut here instead, where what is lost can be counted.
         tokenizer.no_truncation()
         tokenizer.no_padding()
 
-    @property
-    def card(self) -> EncoderCard:
-        """Return what decides the vectors."""
-        return self._card
-
-    @property
-    def counts(self) -> EncodeCounts:
-        """Return what happened to the texts so far."""
-        return self._counts
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 vectors (n, dim) of the texts with the query prompt; row i belongs to text i."""
-        return self._encode(texts, self._card.prompts.query)
-
-    def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 vectors (n, dim) of the texts with the document prompt; row i belongs to text i."""
-        return self._encode(texts, self._card.prompts.document)
-
     def token_counter(self) -> TokenCounter:
         """Return a tokenizer that counts as this encoder does."""
         return count_with(self._tokenizer, special=False)
 
-    def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
-        if isinstance(texts, str):
-            raise UsageError("texts is one text; give a list of texts, also for one")
-        vectors = np.empty((len(texts), self._card.dim), dtype=np.float32)
-        prefixed, already = add_prompt(prompt, texts)
+    def _fill(self, texts: list[str], vectors: Vectors) -> Sequence[int]:
         lost: list[int] = []
-        for begin, end in _chunks(prefixed):
-            ids, lengths, beyond = self._tokenize(prefixed[begin:end])
+        for begin, end in _chunks(texts):
+            ids, lengths, beyond = self._tokenize(texts[begin:end])
             vectors[begin:end] = self._table.means(ids, lengths, block=self._block)
             lost += beyond
-        self._counts.note(already, lost)
         if self._card.pooling.endswith("normalize"):
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY)
-        return vectors
+        return lost
 
     def _tokenize(self, texts: list[str]) -> tuple[Ids, Ids, list[int]]:
         """Return the ids of all texts on end and how many each has, cut at max_seq_length, and what each lost."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from searchapp.index.faiss_backend import Cut, faiss_version, fill_part
+from searchapp.index.faiss_backend import Cut, fill_part
+from searchapp.index.faiss_door import faiss_version
 from searchapp.index.folder import Index
 from searchapp.index.manifest import (
     Derived,

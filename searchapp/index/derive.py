@@ -8,7 +8,8 @@ from pathlib import Path
 
 from searchapp.errors import IndexFolderError, UsageError
 from searchapp.index.changing import take_back
-from searchapp.index.faiss_backend import Cut, check_factory, faiss_version, fill_faiss, needs_training, train_faiss
+from searchapp.index.faiss_backend import Cut, check_factory, fill_faiss, needs_training, train_faiss
+from searchapp.index.faiss_door import faiss_version
 from searchapp.index.folder import Index
 from searchapp.index.kinds import KINDS, Plan, plan_kind
 from searchapp.index.manifest import Derived, FileEntry, Part, write_manifest

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from searchapp.index.faiss_backend import FaissIndex
+from searchapp.index.faiss_index import FaissIndex
 from searchapp.index.ranking import NO_ROW, Scores
 from searchapp.index.vectors import Rows, Vectors
 

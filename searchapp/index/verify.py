@@ -12,7 +12,7 @@ import numpy as np
 
 from searchapp.errors import IndexFolderError
 from searchapp.index.documents import DocumentStore
-from searchapp.index.faiss_backend import FaissIndex
+from searchapp.index.faiss_index import FaissIndex
 from searchapp.index.folder import Index
 from searchapp.index.manifest import CANARY_FILE, Derived, FileEntry, Manifest, Part, Shard, pin_index
 from searchapp.index.pinned import PinnedFile, PinnedFolder, allow_open

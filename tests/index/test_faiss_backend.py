@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from searchapp.errors import BadVectorsError, IndexFolderError, UsageError
-from searchapp.index.faiss_backend import Cut, FaissIndex, check_factory, fill_faiss, train_faiss
+from searchapp.index.faiss_backend import Cut, check_factory, fill_faiss, train_faiss
+from searchapp.index.faiss_index import FaissIndex
 from searchapp.index.kinds import Plan, plan_kind
 from searchapp.index.vectors import VectorStore, unit, write_shard
 from tests.index.folders import random_vectors

@@ -14,7 +14,7 @@ from pathlib import Path
 from searchapp.build import BuildOptions
 from searchapp.corpus import open_corpus
 from searchapp.index import open_index
-from searchapp.index.faiss_backend import faiss_version
+from searchapp.index.faiss_door import faiss_version
 from searchapp.living import (
     GrowOptions,
     add_documents,
