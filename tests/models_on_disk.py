@@ -159,6 +159,19 @@ def make_model(
     return folder
 
 
+def make_router(folder: Path, queries: Path, documents: Path) -> Path:
+    """A model whose queries and documents go through one of two other models each."""
+    with quiet():
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.base.modules import Router
+
+        loaded = [SentenceTransformer(str(side), device="cpu") for side in (queries, documents)]
+        sides: list[Any] = [list(model.children()) for model in loaded]
+        router = Router.for_query_document(query_modules=sides[0], document_modules=sides[1])
+        SentenceTransformer(modules=[router], device="cpu").save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
 def make_static(
     folder: Path, *, normalize: bool = False, dtype: str = "float32", prompts: dict[str, str] | None = None
 ) -> Path:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from searchapp.cli.main import app
 from tests.cli.test_static import PRODUCTS, run_bare
-from tests.models_on_disk import make_bge, make_e5, make_nomic, make_roberta
+from tests.models_on_disk import make_bge, make_e5, make_roberta, make_router
 
 ASKED = "red leather table"
 
@@ -38,7 +38,8 @@ def test_a_transformer_s_index_is_searched_without_torch_and_model(
 
 def test_a_model_that_can_not_be_written_down_is_said_and_asked_for(tmp_path: Path) -> None:
     (tmp_path / "shop.csv").write_text(PRODUCTS, encoding="utf-8")
-    model, out = make_nomic(tmp_path / "model"), tmp_path / "made"
+    sides = make_roberta(tmp_path / "roberta"), make_e5(tmp_path / "e5")
+    model, out = make_router(tmp_path / "model", *sides), tmp_path / "made"
     made = CliRunner().invoke(app, ["index", str(tmp_path / "shop.csv"), "-m", str(model), "--out", str(out)])
     assert made.exit_code == 0, made.output
     assert "the index will carry no query encoder, so queries will load the model: " in made.stderr

@@ -17,7 +17,17 @@ from searchapp.encoders import CANARIES, EncoderOptions, check_encoder, load_enc
 from searchapp.encoders.chunks import open_chunker
 from searchapp.errors import BadVectorsError, ModelError, UsageError
 from tests.encoders.conftest import Build, oracle
-from tests.models_on_disk import ARCHITECTURES, E5, FIFTY, ROBERTA, SENTENCES, make_model, make_static, quiet
+from tests.models_on_disk import (
+    ARCHITECTURES,
+    E5,
+    FIFTY,
+    ROBERTA,
+    SENTENCES,
+    make_model,
+    make_router,
+    make_static,
+    quiet,
+)
 
 SMALL = EncoderOptions(token_budget=48)
 PROMPTS = {"nomic": ("search_query: ", "search_document: "), "e5": ("query: ", "passage: ")}
@@ -181,15 +191,7 @@ def test_a_tokenizer_in_python_works_and_counts(tmp_path: Path) -> None:
 
 
 def test_queries_and_documents_take_their_own_route(built: Build, tmp_path: Path) -> None:
-    folder = tmp_path / "router"
-    with quiet():
-        from sentence_transformers import SentenceTransformer
-        from sentence_transformers.base.modules import Router
-
-        loaded = [SentenceTransformer(str(built(name)), device="cpu") for name in ("roberta", "e5")]
-        sides: list[Any] = [list(model.children()) for model in loaded]
-        router = Router.for_query_document(query_modules=sides[0], document_modules=sides[1])
-        SentenceTransformer(modules=[router], device="cpu").save_pretrained(str(folder), create_model_card=False)
+    folder = make_router(tmp_path / "router", built("roberta"), built("e5"))
     texts = some_texts(20)
     encoder = load_encoder(str(folder), SMALL)
     np.testing.assert_allclose(encoder.encode_queries(texts), oracle(built("roberta"), texts), atol=1e-5)
