@@ -96,7 +96,7 @@ def choose_runtime(source: ModelFolder, options: EncoderOptions) -> Runtime:
         if options.runtime == runtime.name and not able:
             raise UsageError(
                 f"--runtime {runtime.name} computes in {' or '.join(runtime.precisions)}, and --precision is "
-                f"{precision}; type --runtime onnx"
+                f"{precision}; leave --precision out, or type --runtime onnx for a transformer"
             )
         if options.runtime == runtime.name or (options.runtime == "auto" and able and runtime.suits(source, options)):
             return runtime
