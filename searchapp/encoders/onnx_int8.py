@@ -42,7 +42,7 @@ def quantize_columns(weights: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.i
     """Return int8 (rows, columns) and float32 (columns): a weight is about its integer times its column's scale.
 
     >>> integers, scales = quantize_columns(np.array([[0.63, 0.0], [-0.315, 0.0]], dtype=np.float32))
-    >>> integers.tolist(), scales.round(4).tolist()
+    >>> integers.tolist(), [round(float(scale), 4) for scale in scales]
     ([[63, 0], [-32, 0]], [0.01, 0.0])
     """
     scales = (np.maximum(np.abs(weights).max(axis=0), _TINY) / np.float32(_WEIGHT_RANGE)).astype(np.float32)

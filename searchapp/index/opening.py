@@ -22,6 +22,7 @@ def open_index(folder: str | Path) -> Index:
     cut short.
 
     >>> import tempfile
+    >>> import numpy as np
     >>> from searchapp import build_index, load_encoder, open_corpus, open_index
     >>> place = Path(tempfile.mkdtemp())
     >>> _ = (place / "shop.csv").write_text("id,text\nb1,red leather bag\nk1,kettle\n")

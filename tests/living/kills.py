@@ -24,7 +24,7 @@ from searchapp.living import (
     upsert_documents,
 )
 from tests.fakes import HashEncoder
-from tests.kills import FINISHED, WATCHED, Trigger, folder_bytes, forked, read_trace
+from tests.kills import FINISHED, WATCHED, Aim, Trigger, folder_bytes, forked, read_trace
 from tests.living.shops import build, check_whole, expected, held, product, same_vectors, write_rows
 
 MOMENTS = 20
@@ -104,7 +104,7 @@ def main(place: Path, seed: int) -> None:
             out = place / f"{name}{moment}" / "shop"
             shutil.copytree(base, out)
             codes = [
-                forked(partial(watched, operation, out, Trigger(at, trace))),
+                forked(partial(watched, operation, out, Trigger(Aim(at), trace))),
                 forked(partial(look, out, [before, after], whole=False)),
                 forked(partial(operation, out, Trigger(None, trace))),
                 forked(partial(look, out, [after], whole=True)),
