@@ -35,7 +35,7 @@ def run_bert(weights: BertWeights, shape: Shape, ids: Ids, mask: Mask) -> Vector
 
     `ids` int64 and `mask` bool are (texts, tokens), the mask false where a text is padded.
     """
-    hidden = weights.words[ids] + weights.places[_places(ids, shape.padding)] + weights.types[0]
+    hidden = weights.words.take(ids) + weights.places[_places(ids, shape.padding)] + weights.types[0]
     hidden = _norm(hidden, weights.norm, shape.epsilon)
     # What is added to a score: nothing, or enough to leave no share to a place that is padded.
     penalty = None if mask.all() else np.where(mask, np.float32(0), np.finfo(np.float32).min)[:, None, None, :]

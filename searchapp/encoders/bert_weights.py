@@ -1,12 +1,15 @@
 """The weights of a BERT in one safetensors file: read from a model's folder, written for queries, mapped, checked."""
 
 import json
+import os
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from searchapp.encoders.base import Vectors
 from searchapp.encoders.tensors import StoredTensor, open_tensors
@@ -54,12 +57,43 @@ class Layer:
     norm2: Linear
 
 
+class WordTable:
+    """A float32 matrix (tokens, hidden) in a file that is held open, read row by row.
+
+    Mapped, a few rows would bring all their neighbours into this process's memory: most of the matrix.
+    """
+
+    def __init__(self, path: Path, begin: int, shape: tuple[int, int]) -> None:
+        self._path = path
+        self._begin = begin
+        self._shape = shape
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def __len__(self) -> int:
+        return self._shape[0]
+
+    def take(self, ids: npt.NDArray[np.intp]) -> Vectors:
+        """Return float32 (*ids.shape, hidden); ids are in range. Raises ModelError where the file was cut meanwhile."""
+        different, places = np.unique(ids, return_inverse=True)
+        rows = np.empty((len(different), self._shape[1]), dtype=np.float32)
+        size = 4 * self._shape[1]
+        for place, number in enumerate(different.tolist()):
+            raw = os.pread(self._descriptor, size, self._begin + number * size)
+            if len(raw) != size:
+                raise ModelError(f"{self._path} ends before the vector of token {number}; build the index again")
+            rows[place] = np.frombuffer(raw, dtype="<f4")
+        taken: Vectors = rows[places].reshape(*ids.shape, self._shape[1])
+        return taken
+
+
 @dataclass(frozen=True, slots=True)
 class BertWeights:
-    """All weights, mapped: float32, those of words (tokens, hidden), of places (longest text, hidden)."""
+    """All weights: float32, those of words (tokens, hidden) read by row, the others mapped."""
 
-    words: Vectors
+    words: WordTable
     places: Vectors
+    """(longest text, hidden)"""
     types: Vectors
     norm: Linear
     layers: tuple[Layer, ...]
@@ -97,13 +131,13 @@ def open_weights(path: Path, *, dim: int, heads: int) -> BertWeights:
     found = open_tensors(path)
     layers = len({name.split(".")[0] for name in found if name[:1].isdigit()})
     tensors = _Tensors(found, path)
-    words = tensors.take("words", None, dim)
+    shape = tensors.take("words", None, dim).shape
     places = tensors.take("places", None, dim)
     if dim % heads:
         raise ModelError(f"{path} has vectors of {dim} dims, which {heads} heads can't share")
     wide = len(tensors.take("0.wide.weight", None, dim))
     return BertWeights(
-        words=words,
+        words=WordTable(path, found["words"].begin, (shape[0], dim)),
         places=places,
         types=tensors.take("types", None, dim),
         norm=tensors.norm("norm", dim),

@@ -27,6 +27,8 @@ class StoredTensor:
     dtype: str
     """The format's name of it: F32, F16, BF16, I8, ..."""
     stored: npt.NDArray[Any]
+    begin: int = 0
+    """The byte of its file that it begins at."""
 
     def take(self, rows: npt.NDArray[np.intp]) -> Vectors:
         """Return the numbers of some rows as float32, whatever they are stored in; `rows` of any shape, in range."""
@@ -64,5 +66,6 @@ def _map(path: Path, name: str, entry: Mapping[str, Any], *, start: int) -> Stor
         raise ModelError(f"{name} in {path} is stored as {dtype}; expected one of {', '.join(_DTYPES)}")
     if 0 in shape:
         return StoredTensor(dtype, np.empty(shape, _DTYPES[dtype]))
-    mapped = np.memmap(path, _DTYPES[dtype], mode="r", offset=start + entry["data_offsets"][0], shape=shape)
-    return StoredTensor(dtype, np.asarray(mapped))
+    begin = start + entry["data_offsets"][0]
+    mapped = np.memmap(path, _DTYPES[dtype], mode="r", offset=begin, shape=shape)
+    return StoredTensor(dtype, np.asarray(mapped), begin)

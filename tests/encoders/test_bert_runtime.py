@@ -175,5 +175,14 @@ def test_a_tokenizer_of_more_words_is_told(encoder: Encoder, tmp_path: Path) -> 
         open_exported(folder).encode_queries(["red leather handbag"])
 
 
+def test_a_file_that_is_cut_while_it_is_open_is_told(encoder: Encoder, tmp_path: Path) -> None:
+    folder = write_down(encoder, tmp_path / "encoder")
+    opened = open_exported(folder)
+    with (folder / "model.safetensors").open("r+b") as handle:
+        handle.truncate(4_096)
+    with pytest.raises(ModelError, match=r"model\.safetensors ends before the vector of token \d+"):
+        opened.encode_queries(["red leather handbag"])
+
+
 def test_it_is_not_a_runtime_that_loads_models(encoder: Encoder) -> None:
     assert choose_export(encoder).form.runtime == "bert"
