@@ -123,7 +123,7 @@ def _judge_cut(figures: dict[str, int | float | None], *, whole: bool) -> Findin
         f"{share:.1%} of {of} texts are longer than {limit} tokens, {figures['tokens_lost_share']:.1%} of all tokens "
         f"are lost ({long})",
         "what stands behind the cut can't be found",
-        "put first in --text what matters most, cut documents into passages, or take a model that reads more",
+        "type --on-truncate chunk, put first in --text what matters most, or take a model that reads more",
         figures,
     )
 

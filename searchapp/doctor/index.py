@@ -83,7 +83,7 @@ def _judge_losses(index: Index) -> Iterator[Finding]:
             f"{cut:,} of {total:,} documents ({cut / total:.1%}) are longer than {limit} tokens and lost "
             f"{counted['tokens_lost']:,} of them",
             "what stands behind the cut can't be found",
-            "put first in --text what matters most, cut documents into passages, or take a model that reads more",
+            "index again with --on-truncate chunk, what matters most first in --text, or a model that reads more",
             {"share": round(cut / total, 6), "tokens_lost": counted["tokens_lost"]},
         )
     for name, what in (
