@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from searchapp.bench.render.svg import (
+from searchapp.bench.render.wording import cell_title, lost, short_title
+from searchapp.bench.report import Cell, Loss, Report
+from searchapp.svg import (
     Axis,
     Box,
     Scale,
@@ -15,8 +17,6 @@ from searchapp.bench.render.svg import (
     text_width,
     wrap,
 )
-from searchapp.bench.render.wording import cell_title, lost, short_title
-from searchapp.bench.report import Cell, Loss, Report
 
 WIDTH, ROW = 640.0, 24.0
 PARTS = ("truncation", "quantisation", "rescoring", "search")

@@ -6,7 +6,11 @@ from html import escape
 
 import numpy as np
 
-from searchapp.bench.render.svg import (
+from searchapp.bench.render.wording import percent
+from searchapp.bench.report import Cell, PairwiseReport, PairwiseRow, Report
+from searchapp.metrics import Interval
+from searchapp.metrics.uncertainty import bootstrap_mean
+from searchapp.svg import (
     Anchor,
     Axis,
     Box,
@@ -21,10 +25,6 @@ from searchapp.bench.render.svg import (
     text_box,
     wrap,
 )
-from searchapp.bench.render.wording import percent
-from searchapp.bench.report import Cell, PairwiseReport, PairwiseRow, Report
-from searchapp.metrics import Interval
-from searchapp.metrics.uncertainty import bootstrap_mean
 
 WIDTH, HEIGHT = 560.0, 370.0
 

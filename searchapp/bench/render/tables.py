@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from searchapp.bench.render.loss_picture import PARTS, loss_parts
 from searchapp.bench.render.markup import Column, Row, Value, table
 from searchapp.bench.render.retention import retention_curves
-from searchapp.bench.render.svg import Scale
 from searchapp.bench.render.wording import (
     NONE,
     amount,
@@ -24,6 +23,7 @@ from searchapp.bench.render.wording import (
 )
 from searchapp.bench.report import Cell, PairwiseReport, Report
 from searchapp.metrics import Interval
+from searchapp.svg import Scale
 
 _PRICES = (
     Column("bytes", "ascending", "per vector"),

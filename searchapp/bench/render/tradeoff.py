@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from searchapp.bench.render.svg import (
+from searchapp.bench.render.wording import amount, bounds, cell_title, count, number, numbered
+from searchapp.bench.report import Cell, Report, Ship
+from searchapp.metrics import Interval
+from searchapp.svg import (
     Axis,
     Box,
     Scale,
@@ -22,9 +25,6 @@ from searchapp.bench.render.svg import (
     text_box,
     wrap,
 )
-from searchapp.bench.render.wording import amount, bounds, cell_title, count, number, numbered
-from searchapp.bench.report import Cell, Report, Ship
-from searchapp.metrics import Interval
 
 WIDTH, HEIGHT = 560.0, 400.0
 KEY_LINE = 18.0

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from searchapp.bench.render.card import card_key, render_card
+from searchapp.bench.render.card import render_card
 from searchapp.bench.report import PairwiseReport, Report
+from searchapp.judging.card import card_key
 from tests.bench.render.reports import make_pairwise, make_report, with_cells
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed (it comes with searchapp[models])")
