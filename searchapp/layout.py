@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import fcntl
 import glob
 import hashlib
 import json
@@ -23,6 +24,9 @@ ENCODER = "encoder"
 
 PARTIAL, RETIRED = ".partial", ".old"
 """Endings of a folder that is being made, and of one that is being replaced."""
+
+LOCK = "lock"
+"""Held with flock while somebody writes; the system frees it when the holder dies."""
 
 _CHUNK = 1 << 20
 _HERE, _RENAME_EXCHANGE = -100, 2
@@ -94,6 +98,7 @@ INDEX = FolderFormat(
 )
 BENCH = FolderFormat("a bench's results", "results.json", "searchapp-bench")
 CELL = FolderFormat("a measured cell", "cell.json", "searchapp-bench-cell")
+MODEL = FolderFormat("a trained model", "training/report.json", "searchapp-model")
 
 
 def check_free(path: Path, *, overwrite: bool, made: FolderFormat = INDEX) -> None:
@@ -222,3 +227,50 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def work_path(target: Path) -> Path:
+    """Return where the work folder of a target lies, if there is one."""
+    target = target.resolve()
+    return target.with_name(f".{target.name}{PARTIAL}")
+
+
+def acquire(place: Path, target: Path) -> int:
+    """Make a target's work folder if need be and lock it; return the open file that holds the lock.
+
+    Raises IndexFolderError where somebody else holds it or it can't be made.
+    """
+    while True:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            continue  # its holder has just removed the folder
+        except OSError as error:
+            raise IndexFolderError(
+                f"{place.parent} can't be written to ({error.strerror}), so {target} can't be made or changed; make it "
+                "writable, or name another place"
+            ) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise IndexFolderError(
+                f"{target} is being written by another process ({holder or 'just begun'}); wait until it is done, or "
+                "stop it"
+            ) from None
+        if _is_at(descriptor, place / LOCK):
+            with contextlib.suppress(OSError):  # a full disk must not stand in the way of an answer
+                os.truncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+            return descriptor
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Tell whether an open file is still the one at `path`: its last holder may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

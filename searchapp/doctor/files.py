@@ -5,8 +5,7 @@ from pathlib import Path
 
 from searchapp.doctor.finding import Finding
 from searchapp.index import Manifest, read_manifest
-from searchapp.index.work import work_path
-from searchapp.layout import MANIFEST
+from searchapp.layout import MANIFEST, work_path
 
 SHOWN = 3
 """Names that a finding lists."""

@@ -19,7 +19,8 @@ _OTHER_RUNTIMES = ("onnx/*", "openvino/*", "coreml/*", "*.onnx", "*.h5", "*.msgp
 # Weights of the root in the old format; they are fetched only where there are none in the new one.
 _OLD_WEIGHTS = ("pytorch_model*.bin",)
 _DECIDING = {".safetensors", ".bin", ".json", ".txt", ".model", ".vocab", ".spm", ".py"}
-_NOT_DECIDING = {"onnx", "openvino", "coreml"}
+_NOT_DECIDING = {"onnx", "openvino", "coreml", "training"}
+"""Folders of a model's that hold other forms of it, or how it came about."""
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _HUB_COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -37,7 +37,7 @@ def load_on(device: str, dtype: str, *, source: ModelFolder, fingerprint: str, o
                 task: forward(model, dict(model.preprocess(["probe"], task=task)), task=task).shape[1]
                 for task in ("query", "document")
             }
-        except _loading_errors() as error:
+        except loading_errors() as error:
             raise ModelError(explain(source, error, trusted=options.trust_remote_code)) from error
     if missing := missing_weights(reports):
         raise ModelError(
@@ -57,9 +57,13 @@ def load_on(device: str, dtype: str, *, source: ModelFolder, fingerprint: str, o
         dtype=dtype,
         runtime="torch",
     )
-    usual, part = (CPU_BUDGET, None) if device == "cpu" else (GPU_BUDGET, GPU_PART)
-    budget = usual if options.token_budget is None else options.token_budget
-    return TorchEncoder(model, card, budget=budget, part=part)
+    return wrap(model, card, token_budget=options.token_budget)
+
+
+def wrap(model: "SentenceTransformer", card: EncoderCard, *, token_budget: int | None = None) -> TorchEncoder:
+    """Return a model that is in memory as an encoder, on the device where it is."""
+    usual, part = (CPU_BUDGET, None) if model.device.type == "cpu" else (GPU_BUDGET, GPU_PART)
+    return TorchEncoder(model, card, budget=usual if token_budget is None else token_budget, part=part)
 
 
 def open_model(source: ModelFolder, device: str, *, dtype: str, trust: bool) -> "SentenceTransformer":
@@ -84,7 +88,7 @@ def open_model(source: ModelFolder, device: str, *, dtype: str, trust: bool) -> 
     return model.eval()
 
 
-def _loading_errors() -> tuple[type[Exception], ...]:
+def loading_errors() -> tuple[type[Exception], ...]:
     """Return what the libraries raise over a model they can't load."""
     damaged = require("safetensors", extra="models").SafetensorError
     ours = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ImportError, AssertionError)

@@ -16,8 +16,8 @@ from searchapp.index.manifest import Derived, FileEntry, Part, write_manifest
 from searchapp.index.opening import open_index
 from searchapp.index.steps import Step, Steps, writing_in
 from searchapp.index.vectors import VectorStore
-from searchapp.index.work import WorkFolder, work_path, working_on
-from searchapp.layout import sync
+from searchapp.index.work import WorkFolder, working_on
+from searchapp.layout import sync, work_path
 
 
 @dataclass(frozen=True, slots=True)

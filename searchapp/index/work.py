@@ -13,7 +13,6 @@ indexes/.wiki.partial/      beside indexes/wiki
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -24,10 +23,10 @@ from typing import Any
 
 from searchapp.errors import ContractError, IndexFolderError
 from searchapp.index.steps import Steps, explain, read_json, write_json
-from searchapp.layout import MANIFEST, PARTIAL, check_free, exchange, sha256_file, sync
+from searchapp.layout import LOCK, MANIFEST, PARTIAL, acquire, check_free, exchange, sha256_file, sync, work_path
 
 FORMAT = "searchapp-work"
-LOCK, CONTRACT, PLACED = "lock", "contract.json", "placed.json"
+CONTRACT, PLACED = "contract.json", "placed.json"
 INDEX, RECEIPTS, TRAINED, DERIVED, OLD = "index", "receipts", "trained", "derived", "old"
 _OURS = {LOCK, CONTRACT, PLACED, INDEX, RECEIPTS, TRAINED, DERIVED, OLD, CONTRACT + PARTIAL, PLACED + PARTIAL}
 
@@ -45,12 +44,6 @@ _WORDS = {
 """Parts of a contract that are named first, and how a person calls them."""
 
 
-def work_path(target: Path) -> Path:
-    """Return where the work folder of a target lies, if there is one."""
-    target = target.resolve()
-    return target.with_name(f".{target.name}{PARTIAL}")
-
-
 def check_target(target: Path, *, overwrite: bool) -> None:
     """Raise IndexFolderError as `check_free` does, unless a killed call of ours put the index there just now."""
     if not _was_placed(target.resolve()):
@@ -65,7 +58,7 @@ def working_on(target: Path) -> Iterator["WorkFolder"]:
     """
     target = target.resolve()
     place = work_path(target)
-    descriptor = _acquire(place, target)
+    descriptor = acquire(place, target)
     try:
         if foreign := sorted(item.name for item in place.iterdir() if item.name not in _OURS):
             raise IndexFolderError(f"{place / foreign[0]} is none of searchapp's files; move it away")
@@ -203,44 +196,6 @@ class WorkFolder:
             write()
         except OSError as error:
             raise IndexFolderError(explain(error, self.path)) from error
-
-
-def _acquire(place: Path, target: Path) -> int:
-    """Make the work folder if need be and lock it; return the open file that holds the lock."""
-    while True:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except FileNotFoundError:
-            continue  # its holder has just removed the folder
-        except OSError as error:
-            raise IndexFolderError(
-                f"{place.parent} can't be written to ({error.strerror}), so {target} can't be made or changed; make it "
-                "writable, or name another place"
-            ) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise IndexFolderError(
-                f"{target} is being written by another process ({holder or 'just begun'}); wait until it is done, or "
-                "stop it"
-            ) from None
-        if _is_at(descriptor, place / LOCK):
-            with contextlib.suppress(OSError):  # a full disk must not stand in the way of an answer
-                os.truncate(descriptor, 0)
-                os.write(descriptor, f"{os.getpid()}\n".encode())
-            return descriptor
-        os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Tell whether an open file is still the one at `path`: its last holder may have removed it."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _was_placed(target: Path) -> bool:

@@ -18,7 +18,7 @@ from searchapp.encoders import load_encoder
 from searchapp.errors import BadVectorsError, ContractError
 from searchapp.index import Index, derive, open_index
 from searchapp.index.seal import seal
-from searchapp.index.work import work_path
+from searchapp.layout import work_path
 from searchapp.prompts import Prompts
 from tests.fakes import CuttingEncoder, DriftedEncoder, HashEncoder, PoisonedEncoder
 from tests.index.test_sieve import delete_rows

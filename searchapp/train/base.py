@@ -1,0 +1,77 @@
+"""The model that a training starts from: a base as it is, its architecture alone, or a static model made of it."""
+
+from typing import TYPE_CHECKING, Any
+
+from searchapp.encoders.describe import explain
+from searchapp.encoders.folder import ModelFolder
+from searchapp.encoders.quiet import collecting_reports, missing_weights
+from searchapp.encoders.torch_load import loading_errors, open_model
+from searchapp.errors import ModelError
+from searchapp.optional import require
+from searchapp.train.recipe import ModelSpec, Recipe
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def open_base(recipe: Recipe, source: ModelFolder, *, device: str, trust: bool) -> "SentenceTransformer":
+    """Open what is trained, in float32 whatever it is stored in, with the recipe's prompts and length.
+
+    Raises ModelError where the base can't be loaded or lacks weights.
+    """
+    spec = recipe.model
+    model = _open(spec, source, device=device, trust=trust)
+    if spec.start == "random":
+        _forget(model, recipe.training.seed)
+    model.max_seq_length = min(spec.max_seq_length, model.max_seq_length or spec.max_seq_length)
+    # The base's own prompts are not this model's: it is trained with the recipe's or with none.
+    model.prompts = {"query": recipe.prompts.query, "document": recipe.prompts.document}
+    model.default_prompt_name = None
+    # Its card is ours to write, and nothing is to be asked of a hub for it.
+    model.model_card_data.local_files_only = True
+    return model
+
+
+def _open(spec: ModelSpec, source: ModelFolder, *, device: str, trust: bool) -> "SentenceTransformer":
+    with collecting_reports() as reports:
+        try:
+            if (source.path / "modules.json").is_file():
+                model = open_model(source, device, dtype="float32", trust=trust)
+            else:
+                model = _assemble(spec, source, device=device, trust=trust)
+        except loading_errors() as error:
+            raise ModelError(explain(source, error, trusted=trust)) from error
+    if spec.start == "pretrained" and (missing := missing_weights(reports)):
+        raise ModelError(
+            f"{source.name} lacks {len(missing)} of the weights its config asks for (such as {missing[0]}), which "
+            "would be random; fetch the model again, or type --set model.start=random to train all of it from scratch"
+        )
+    return model
+
+
+def _assemble(spec: ModelSpec, source: ModelFolder, *, device: str, trust: bool) -> "SentenceTransformer":
+    """Put pooling, and Normalize if wanted, behind a mere transformer."""
+    library = require("sentence_transformers", extra="train")
+    parts = require("sentence_transformers.base.modules", extra="train")
+    pooling = require("sentence_transformers.sentence_transformer.modules", extra="train").Pooling
+    dtype = require("torch", extra="train").float32
+    transformer: Any = parts.Transformer(
+        str(source.path),
+        model_kwargs={"dtype": dtype, "trust_remote_code": trust, "local_files_only": not trust},
+        config_kwargs={"trust_remote_code": trust, "local_files_only": not trust},
+    )
+    modules = [transformer, pooling(transformer.get_embedding_dimension(), pooling_mode=spec.pooling)]
+    modules += [parts.Normalize()] if spec.normalize else []
+    model: SentenceTransformer = library.SentenceTransformer(modules=modules, device=device)
+    return model.to(dtype)
+
+
+def _forget(model: "SentenceTransformer", seed: int) -> None:
+    """Give every transformer in a model fresh weights, as its own class draws them."""
+    torch = require("torch", extra="train")
+    pretrained = require("transformers", extra="train").PreTrainedModel
+    for module in [part for part in model.modules() if isinstance(part, pretrained)]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = type(module)(module.config)
+        module.load_state_dict(fresh.state_dict(), strict=False)
