@@ -8,8 +8,8 @@ from pathlib import Path
 
 from searchapp.layout import file_names, replacing_file, sync
 
-COMPLETE = "complete.json"
-"""Written last; a checkpoint without it was cut off while it was written."""
+COMPLETE, WATCH = "complete.json", "watch.json"
+"""Written last: a checkpoint without it was cut off while it was written. And what a watch goes on with."""
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
@@ -32,6 +32,17 @@ def whole_checkpoints(root: Path) -> dict[int, Path]:
         if (match := _NAME.fullmatch(path.name)) and _is_whole(path)
     }
     return dict(sorted(found.items()))
+
+
+def last_checkpoint(root: Path) -> Path | None:
+    """Return the last whole checkpoint in a folder; None if there is none."""
+    whole = whole_checkpoints(root)
+    return whole[max(whole)] if whole else None
+
+
+def checkpoint_path(root: Path, step: int) -> Path:
+    """Return where the trainer puts the checkpoint of a step."""
+    return root / f"checkpoint-{step}"
 
 
 def keep_checkpoints(root: Path, steps: Collection[int]) -> None:

@@ -25,3 +25,9 @@ class TrainingData:
     """What a card says of it: source, rows, negatives, what was left out and why."""
     fingerprint: str = ""
     """sha256 over the rows."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of a row's texts: anchor, positive, and negative or negative_1, negative_2 and so on."""
+        count = len(self.examples[0].negatives)
+        return ("anchor", "positive", *(("negative",) if count == 1 else (f"negative_{n}" for n in range(1, count + 1))))

@@ -98,6 +98,8 @@ class TrainingSpec:
     seed: int = 42
     log_every: int = 100
     """Steps between two lines of the log."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints to go on from, beside those whenever the model is judged; 0 for those alone."""
     keep: Keep = "last"
     """Which weights become the model: the best by `judge.measure`, or the last."""
 
