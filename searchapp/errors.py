@@ -9,6 +9,8 @@
     |  |- BadVectorsError         it loads, but its vectors are NaN, zero or all the same
     |- IndexFolderError           the folder is not an index, is damaged, or is in the way
     |  |- ContractError           the index was made with another model, prompt or setting
+    |- TrainingError              a training can't begin or go on
+    |  |- TrainingStoppedError    it went on, and what came of it was no model: NaN, a loss that stands still, collapse
     |- MeasureError               a number that can't be computed: unknown measure, no judgments
 
 Every text says what was found, what was expected and what to type next.
@@ -57,6 +59,23 @@ class IndexFolderError(SearchappError):
 
 class ContractError(IndexFolderError):
     """An index was made with another model, prompt or setting."""
+
+
+class TrainingError(SearchappError):
+    """A training can't begin or go on."""
+
+
+class TrainingStoppedError(TrainingError):
+    """A guard stopped a training.
+
+    `step` is where, `last_good` the last step after which the weights are known to have been good; 0 for none but
+    those it began with.
+    """
+
+    def __init__(self, text: str, step: int, last_good: int) -> None:
+        super().__init__(text)
+        self.step = step
+        self.last_good = last_good
 
 
 class MeasureError(SearchappError):

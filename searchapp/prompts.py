@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 class Prompts:
     """The two prompts of a model and where they come from.
 
-    `source` is one of `option`, `model`, `family NAME (declared MODEL)`, `none`, `none, though its base MODEL takes
-    ...`, or, where the two prompts come from two places, both: `query: option, document: none`. It is told to the
-    user and stored.
+    `source` is one of `option`, `recipe` (of a training), `model`, `family NAME (declared MODEL)`, `none`, `none,
+    though its base MODEL takes ...`, or, where the two prompts come from two places, both: `query: option, document:
+    none`. It is told to the user and stored.
     """
 
     query: str = ""
