@@ -44,6 +44,7 @@ _ALSO_CALLED: Mapping[str, str] = {
     "fp16": "training.precision",
     "batch_sampler": "training.sampler",
     "logging_steps": "training.log_every",
+    "save_steps": "training.checkpoint_every",
     "eval_steps": "judge.every",
     "metric_for_best_model": "judge.measure",
     "load_best_model_at_end": "training.keep",

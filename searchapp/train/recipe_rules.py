@@ -60,6 +60,7 @@ RULES: Mapping[str, Rule] = {
     "training.max_grad_norm": _at_least(0, ", where 0 leaves gradients as they are"),
     "training.seed": Rule(lambda seed: bool(0 <= seed <= LARGEST_SEED), f"from 0 to {LARGEST_SEED}"),
     "training.log_every": _at_least(1),
+    "training.checkpoint_every": _at_least(0, ", where 0 takes none beside those whenever it is judged"),
     "judge.name": Rule(lambda name: bool(name) and not any(mark.isspace() for mark in name), "a name without blanks"),
     "judge.every": Rule(lambda every: every == "epoch" or every >= 1, "at least 1 step, or epoch"),
     "judge.dims": _DESCENDING,

@@ -74,6 +74,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
             warmup_ratio=0.0 if schedule == "constant" else draw(st.floats(0, 1)),
             epochs=draw(amounts),
             seed=draw(st.integers(0, 2**32 - 1)),
+            checkpoint_every=draw(st.integers(0, 2**31 - 1)),
             precision=draw(st.sampled_from(["fp32", "fp16", "bf16"])),
             keep=draw(st.sampled_from(["best", "last"])),
         ),
@@ -178,6 +179,8 @@ def test_what_is_shown_says_what_words_a_field_takes() -> None:
         ("[training]\nweight_decay = -1\n", "training.weight_decay is -1; it takes at least 0"),
         ("[training]\nmax_grad_norm = -1\n", "training.max_grad_norm is -1; it takes at least 0"),
         ("[training]\nlog_every = 0\n", "training.log_every is 0; it takes at least 1"),
+        ("[training]\ncheckpoint_every = -1\n", "training.checkpoint_every is -1; it takes at least 0, where 0 takes"),
+        ("[training]\nsave_steps = 9\n", "a recipe has no training.save_steps; perhaps training.checkpoint_every"),
         ("[training]\nseed = -1\n", "training.seed is -1; it takes from 0 to 4294967295"),
         ("[training]\ntf32 = 1\n", "training.tf32 is 1; it takes true or false"),
         (
