@@ -46,8 +46,13 @@ def cosine_scores(
     float64 and in one order, so equal vectors score equally whatever is searched beside them: ties are ties.
     """
     flat = unit(candidates.reshape(-1, candidates.shape[-1]), dim, layer_norm=layer_norm)
-    documents = flat.reshape(candidates.shape[0], candidates.shape[1], dim).astype(np.float64)
-    asked = unit(queries, dim, layer_norm=layer_norm).astype(np.float64)
+    documents = flat.reshape(candidates.shape[0], candidates.shape[1], dim)
+    return unit_scores(unit(queries, dim, layer_norm=layer_norm), documents)
+
+
+def unit_scores(queries: Vectors, candidates: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Score unit vectors as `cosine_scores` does: float32 (n, dim) and (n, c, dim), returns float32 (n, c)."""
+    asked, documents = queries.astype(np.float64), candidates.astype(np.float64)
     scores: Vectors = np.einsum("ncd,nd->nc", documents, asked).astype(np.float32)
     return scores
 

@@ -1,6 +1,5 @@
 """Triplets and scored pairs at every dim: the numbers of sentence-transformers' own evaluators, to 1e-6."""
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from searchapp.metrics import SIMILARITIES, Interval
 from searchapp.prompts import Prompts
 from searchapp.records import ScoredPair, Triplet
 from tests.fakes import CuttingEncoder, HashEncoder, PoisonedEncoder
+from tests.judging.peers import load_peer, peer_pairs, peer_triplets
 from tests.models_on_disk import make_bge, make_collapsed, make_nomic, make_roberta
 
 TRIPLETS = tuple(
@@ -38,50 +38,6 @@ PAIRS = tuple(
     for number, one in enumerate(TRIPLETS)
     for place, text in enumerate((one.positive, one.negatives[0]))
 )
-PEER_NAMES = list(SIMILARITIES)
-
-
-def load_peer(path: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import torch
-        from sentence_transformers import SentenceTransformer
-
-        return SentenceTransformer(path, device="cpu", model_kwargs={"dtype": torch.float32})
-
-
-def peer_triplets(model: Any, triplets: Sequence[Triplet], dim: int) -> dict[str, float]:
-    from sentence_transformers.sentence_transformer.evaluation import TripletEvaluator
-
-    evaluator = TripletEvaluator(
-        [one.anchor for one in triplets],
-        [one.positive for one in triplets],
-        [one.negatives[0] for one in triplets],
-        similarity_fn_names=PEER_NAMES,  # type: ignore[arg-type]
-        truncate_dim=dim,
-        write_csv=False,
-    )
-    return call(evaluator, model)
-
-
-def peer_pairs(model: Any, pairs: Sequence[ScoredPair], dim: int) -> dict[str, float]:
-    from sentence_transformers.sentence_transformer.evaluation import EmbeddingSimilarityEvaluator
-
-    evaluator = EmbeddingSimilarityEvaluator(
-        [one.sentence1 for one in pairs],
-        [one.sentence2 for one in pairs],
-        [one.score for one in pairs],
-        similarity_fn_names=PEER_NAMES,  # type: ignore[arg-type]
-        truncate_dim=dim,
-        write_csv=False,
-    )
-    return call(evaluator, model)
-
-
-def call(evaluator: Any, model: Any) -> dict[str, float]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return {name: float(value) for name, value in evaluator(model).items()}
 
 
 @pytest.fixture(scope="module")
