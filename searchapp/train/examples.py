@@ -30,4 +30,5 @@ class TrainingData:
     def columns(self) -> tuple[str, ...]:
         """Return the names of a row's texts: anchor, positive, and negative or negative_1, negative_2 and so on."""
         count = len(self.examples[0].negatives)
-        return ("anchor", "positive", *(("negative",) if count == 1 else (f"negative_{n}" for n in range(1, count + 1))))
+        negatives = ("negative",) if count == 1 else (f"negative_{number}" for number in range(1, count + 1))
+        return ("anchor", "positive", *negatives)
