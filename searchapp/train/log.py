@@ -72,7 +72,7 @@ def keep_rows(path: Path, *, until: int) -> None:
     """Drop the rows behind a step, which is gone on from and will log them again; none at all for step 0."""
     rows = read_rows(path)
     if rows:
-        write_rows(path, [row for row in rows if 0 < until and row.step <= until])
+        write_rows(path, [row for row in rows if until > 0 and row.step <= until])
 
 
 def best_step(rows: Sequence[LogRow], measure: str) -> int | None:
