@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from searchapp.bench.fingerprint import fingerprint
 from searchapp.bench.plan import BenchOptions
 from searchapp.bench.report import Slice
 from searchapp.bench.runs import RankedRun, Rowed
 from searchapp.bench.slices import Slices, cut_slices, measure_slices
 from searchapp.corpus import Dataset
 from searchapp.index.vectors import Rows
+from searchapp.judging.fingerprint import fingerprint
 from searchapp.metrics import Evaluation, Interval, Judging, bootstrap_means, evaluate
 
 PerQuery = Mapping[str, npt.NDArray[np.float64]]

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from searchapp.bench.fingerprint import fingerprint
 from searchapp.bench.report import Model, PairwiseReport, PairwiseRow, model_of
 from searchapp.build import Progress, silent
 from searchapp.encoders import Encoder
 from searchapp.errors import UsageError
 from searchapp.judging.embedding import Embedder
+from searchapp.judging.fingerprint import fingerprint
 from searchapp.judging.pairwise import PAIRS_PRIMARY, TRIPLETS_PRIMARY, embed_pairs, embed_triplets
 from searchapp.metrics.pairs import bootstrap_correlations, correlations, triplet_accuracy
 from searchapp.metrics.uncertainty import Interval, bootstrap_means

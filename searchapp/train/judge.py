@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from searchapp.encoders import Encoder
+from searchapp.train.examples import Example
 
 Measures: TypeAlias = Mapping[str, Mapping[str, float]]
 """The judge's name with its dim (`sts-dev-768`, `dim_768`, `triplet-esci`) -> key (`spearman_cosine`) -> value."""
@@ -30,6 +31,16 @@ class Judge(Protocol):
     @property
     def documents(self) -> Sequence[str]:
         """Return the texts that are judged as answers."""
+        ...
+
+    @property
+    def examples(self) -> Sequence[Example]:
+        """Return rows that the loss can be computed on, as many negatives in each; empty where there are none."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Return sha256 of what is judged on: texts, and what people said of them."""
         ...
 
     def judge(self, encoder: Encoder) -> Measures:

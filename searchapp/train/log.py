@@ -8,6 +8,7 @@ from typing import Any
 
 from searchapp.layout import replacing_file
 from searchapp.train.judge import Measures
+from searchapp.train.names import full_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def flatten(measures: Measures) -> dict[str, float]:
     >>> flatten({"dim_64": {"cosine_ndcg@10": 0.5}})
     {'dim_64_cosine_ndcg@10': 0.5}
     """
-    return {f"{name}_{key}": value for name, row in measures.items() for key, value in row.items()}
+    return {full_name(name, key): value for name, row in measures.items() for key, value in row.items()}
 
 
 def append_row(path: Path, row: LogRow) -> None:

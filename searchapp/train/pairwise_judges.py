@@ -1,14 +1,17 @@
 """Judges on triplets and on scored pairs: the numbers of `bench`, at every dim, without intervals."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from searchapp.build import Progress, silent
 from searchapp.encoders import Encoder
 from searchapp.errors import MeasureError
 from searchapp.judging.embedding import Embedder
+from searchapp.judging.fingerprint import fingerprint
 from searchapp.judging.pairwise import PAIRS_PRIMARY, TRIPLETS_PRIMARY, embed_pairs, embed_triplets
 from searchapp.metrics import SIMILARITIES, correlations, triplet_accuracy
 from searchapp.records import ScoredPair, Triplet
+from searchapp.train.examples import Example
 from searchapp.train.judge import Measures
 from searchapp.train.names import name_judge
 from searchapp.train.recipe import JudgeSpec
@@ -36,8 +39,15 @@ class TripletJudge:
         self.queries = tuple(dict.fromkeys(one.anchor for one in triplets))
         texts = (text for one in triplets for text in (one.positive, *one.negatives))
         self.documents = tuple(dict.fromkeys(texts))
+        least = min(len(one.negatives) for one in triplets)
+        self.examples = tuple(Example(one.anchor, one.positive, one.negatives[:least]) for one in triplets)
         self._triplets = triplets
         self._progress = progress
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return sha256 of the triplets, whatever their order."""
+        return fingerprint((one.anchor, one.positive, *one.negatives) for one in self._triplets)
 
     def judge(self, encoder: Encoder) -> Measures:
         """Measure every dim; raises MeasureError for NaN, BadVectorsError for vectors that are bad or all the same."""
@@ -55,6 +65,7 @@ class PairsJudge:
 
     task = "pairs"
     documents: Sequence[str] = ()
+    examples: Sequence[Example] = ()
 
     def __init__(
         self, pairs: Sequence[ScoredPair], *, spec: JudgeSpec, dims: Sequence[int], progress: Progress = silent
@@ -64,6 +75,11 @@ class PairsJudge:
         self.queries = tuple(dict.fromkeys(text for one in pairs for text in (one.sentence1, one.sentence2)))
         self._pairs = pairs
         self._progress = progress
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return sha256 of the pairs and their scores, whatever their order."""
+        return fingerprint((one.sentence1, one.sentence2, one.score) for one in self._pairs)
 
     def judge(self, encoder: Encoder) -> Measures:
         """Measure every dim; raises MeasureError for NaN, BadVectorsError for vectors that are bad or all the same."""

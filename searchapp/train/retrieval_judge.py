@@ -1,7 +1,8 @@
 """The judge on retrieval: the corpus embedded once, searched exactly at every dim, by the project's own measures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from searchapp.build import Progress, silent
@@ -12,9 +13,11 @@ from searchapp.errors import InputError
 from searchapp.index.held import HeldVectors
 from searchapp.judging.card import card_key
 from searchapp.judging.embedding import Embedder
+from searchapp.judging.fingerprint import fingerprint
 from searchapp.metrics import Gains, Judging, Measure, evaluate
 from searchapp.records import Document, Query, Triplet
 from searchapp.shards import SHARD_DOCUMENTS, cut_slices, cut_windows
+from searchapp.train.examples import Example
 from searchapp.train.judge import Measures
 from searchapp.train.names import name_judge
 from searchapp.train.recipe import JudgeSpec
@@ -48,6 +51,8 @@ class Asked:
     documents: Sequence[Document]
     qrels: Qrels
     judging: Judging = Judging()
+    examples: Sequence[Example] = ()
+    """The rows it was made of, where it was made of rows."""
 
 
 def asked_of_dataset(dataset: Dataset, progress: Progress = silent) -> Asked:
@@ -70,7 +75,7 @@ def asked_of_dataset(dataset: Dataset, progress: Progress = silent) -> Asked:
     return Asked(dataset.queries, documents, dataset.qrels, judging)
 
 
-def asked_of_pairs(pairs: Iterable[Triplet]) -> Asked:
+def asked_of_pairs(pairs: Sequence[Triplet]) -> Asked:
     """Make retrieval of rows: every different anchor is a query, every different positive a document.
 
     What stands beside an anchor in any row is relevant to it, grade 1; hard negatives are left out. Ids are the numbers
@@ -87,6 +92,7 @@ def asked_of_pairs(pairs: Iterable[Triplet]) -> Asked:
         tuple(Query(query_id, text) for text, query_id in queries.items()),
         tuple(Document(doc_id, text) for text, doc_id in documents.items()),
         qrels,
+        examples=tuple(Example(pair.anchor, pair.positive) for pair in pairs),
     )
 
 
@@ -104,9 +110,23 @@ class RetrievalJudge:
         self.measure = self.names.measure
         self.queries = tuple(query.text for query in asked.queries)
         self.documents = tuple(document.text for document in asked.documents)
+        self.examples = asked.examples
         self._asked = asked
         self._doc_ids = [document.doc_id for document in asked.documents]
         self._progress = progress
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return sha256 of queries, documents, judgments and how they count, whatever their order."""
+        asked, gains = self._asked, self._asked.judging.gains
+        return fingerprint(
+            [
+                *(("query", query.query_id, query.text) for query in asked.queries),
+                *(("document", document.doc_id, document.text) for document in asked.documents),
+                *(("grade", q, d, grade) for q, grades in asked.qrels.items() for d, grade in grades.items()),
+                ("judging", gains.name, gains.by_grade, asked.judging.threshold),
+            ]
+        )
 
     def judge(self, encoder: Encoder) -> Measures:
         """Measure every dim; raises BadVectorsError for vectors that are NaN, zero or all the same."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from searchapp.bench.fingerprint import fingerprint
 from searchapp.bench.report import Cell, Evidence, Report
+from searchapp.judging.fingerprint import fingerprint
 from searchapp.metrics import Judging, evaluate
 from searchapp.records import Hit
 

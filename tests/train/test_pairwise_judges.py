@@ -1,6 +1,7 @@
 """Judges on triplets and scored pairs: sentence-transformers' numbers to 1e-6, `bench`'s exactly."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from searchapp.encoders import load_encoder
 from searchapp.errors import BadVectorsError, MeasureError, UsageError
 from searchapp.prompts import Prompts
 from searchapp.records import ScoredPair, Triplet
+from searchapp.train.examples import Example
 from searchapp.train.judge import Judge
 from searchapp.train.pairwise_judges import PairsJudge, TripletJudge
 from searchapp.train.recipe import JudgeSpec
@@ -73,6 +75,28 @@ def test_a_judge_says_what_it_keeps_by_and_what_it_holds() -> None:
     assert (pairs.task, pairs.measure) == ("pairs", "sts-dev-48_spearman_cosine")
     assert list(pairs.queries) == ["red bag", "a bag", "a table", "oak"]
     assert list(pairs.documents) == []
+
+
+def test_what_the_loss_is_computed_on_has_as_many_negatives_in_every_row() -> None:
+    judge: Judge = TripletJudge(TRIPLETS, spec=JudgeSpec(), dims=(48,))
+    assert list(judge.examples) == [
+        Example("red bag", "a red leather bag", ("an oak table",)),
+        Example("table", "an oak table", ("a red leather bag",)),
+        Example("red bag", "a bag, red", ("a kettle",)),
+    ]
+    assert list(PairsJudge(PAIRS, spec=JudgeSpec(), dims=(48,)).examples) == []
+
+
+def test_fingerprints_are_of_what_is_judged_on() -> None:
+    def triplets(*rows: Triplet) -> str:
+        return TripletJudge(rows, spec=JudgeSpec(), dims=(48,)).fingerprint
+
+    def pairs(*rows: ScoredPair) -> str:
+        return PairsJudge(rows, spec=JudgeSpec(), dims=(48,)).fingerprint
+
+    assert triplets(*TRIPLETS) == triplets(*TRIPLETS[::-1]) != triplets(*TRIPLETS[:2])
+    assert pairs(*PAIRS) == pairs(*PAIRS[::-1]) != pairs(*PAIRS[1:], replace(PAIRS[0], score=4.5))
+    assert len(pairs(*PAIRS)) == 64
 
 
 @pytest.mark.parametrize("judge", [TripletJudge, PairsJudge])

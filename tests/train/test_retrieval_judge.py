@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from searchapp.corpus import ReadOptions, open_dataset
 from searchapp.encoders import Encoder, load_encoder
 from searchapp.errors import BadVectorsError, InputError, UsageError
 from searchapp.judging.card import card_key
+from searchapp.metrics import ESCI, Judging
 from searchapp.prompts import Prompts
-from searchapp.records import Triplet
+from searchapp.records import Document, Triplet
+from searchapp.train.examples import Example
 from searchapp.train.judge import Judge
 from searchapp.train.recipe import JudgeSpec
-from searchapp.train.retrieval_judge import MEASURES, RetrievalJudge, asked_of_dataset, asked_of_pairs
+from searchapp.train.retrieval_judge import MEASURES, Asked, RetrievalJudge, asked_of_dataset, asked_of_pairs
 from tests.bench.benching import bench
 from tests.fakes import HashEncoder, PoisonedEncoder
 from tests.judging.peers import load_peer, peer_retrieval
@@ -115,6 +118,34 @@ def test_pairs_are_distinct_queries_documents_and_judgments() -> None:
         ("2", "a leather bag"),
     ]
     assert asked.qrels == {"0": {"0": 1, "2": 1}, "1": {"1": 1}, "2": {"1": 1}}
+
+
+def test_rows_are_what_the_loss_is_computed_on() -> None:
+    assert list(RetrievalJudge(asked_of_pairs(PAIRS), spec=JudgeSpec(), dims=(48,)).examples) == [
+        Example("bag", "a red bag"),
+        Example("table", "an oak table"),
+        Example("bag", "a leather bag"),
+        Example("oak", "an oak table"),
+        Example("bag", "a red bag"),
+    ]
+
+
+def test_fingerprints_are_of_what_is_judged_on() -> None:
+    def found(asked: Asked) -> str:
+        return RetrievalJudge(asked, spec=JudgeSpec(), dims=(48,)).fingerprint
+
+    asked = asked_of_pairs(PAIRS)
+    turned = replace(asked, queries=asked.queries[::-1], documents=asked.documents[::-1])
+    assert found(asked) == found(turned)
+    others = (
+        asked,
+        replace(asked, queries=asked.queries[1:]),
+        replace(asked, documents=(*asked.documents, Document("3", "a kettle"))),
+        replace(asked, qrels={**asked.qrels, "2": {"1": 2}}),
+        replace(asked, judging=Judging(threshold=2)),
+        replace(asked, judging=Judging(gains=ESCI)),
+    )
+    assert len({found(one) for one in others}) == 6
 
 
 def test_a_judge_says_what_it_keeps_by_and_what_it_holds() -> None:

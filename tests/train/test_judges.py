@@ -7,7 +7,7 @@ import pytest
 
 from searchapp.corpus import open_dataset
 from searchapp.errors import InputError, UsageError
-from searchapp.train.open_judge import open_judge
+from searchapp.train.judges import open_judge
 from searchapp.train.recipe import DataSpec, JudgeSpec, LossSpec, ModelSpec, Recipe
 from tests.fakes import HashEncoder
 

@@ -1,4 +1,4 @@
-"""Fingerprints: what makes two benches comparable."""
+"""Fingerprints: what makes the numbers of two judgings comparable."""
 
 import hashlib
 import json
