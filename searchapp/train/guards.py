@@ -87,9 +87,7 @@ class Guards:
         """Note a step's loss, the mean over its batches, and the norm of its gradient before clipping, if known."""
         known = self._known
         if not math.isfinite(loss):
-            # The weights that gave this loss are those after the step before.
-            good = min(known.good_step, max(step - 2, 0))
-            self._stop(step, good, f"the loss is {loss}, {_last_loss(known.recent, step)}", _NOT_FINITE)
+            self._stop(step, known.good_step, f"the loss is {loss}, {_last_loss(known.recent, step)}", _NOT_FINITE)
         if grad_norm is None or math.isfinite(grad_norm):
             known.overflows = 0
         else:

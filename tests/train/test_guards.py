@@ -186,6 +186,11 @@ def test_the_mean_of_the_steps_stands_for_a_loss_nobody_measured() -> None:
     run(guards, [2.0, 3.0] * 10, first=41)
     with pytest.raises(TrainingStoppedError, match=r"since step 20 \(2\.5000 at 3 evaluations\)"):
         guards.note_evaluation(60)
+    falling = Guards()
+    for evaluated, level in {10: 3.0, 20: 2.0, 30: 1.0}.items():
+        run(falling, [level] * 10, first=evaluated - 9)
+        falling.note_evaluation(evaluated)
+    assert falling.state()["losses"] == [(10, 3.0), (20, 2.0), (30, 1.0)]
     silent = Guards()
     for step in (20, 40, 60, 80):
         silent.note_evaluation(step)
