@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchapp.encoders.checks import SAME
-from searchapp.errors import TrainingStoppedError
+from searchapp.errors import SearchappError, TrainingStoppedError
 
 State: TypeAlias = dict[str, Any]
 """What guards know, as JSON holds it."""
@@ -156,6 +156,11 @@ class Guards:
             found = f"the mean cosine of {len(units)} unlike texts is {cosine:.5f}, above {self._options.alike:g}{was}"
             self._stop(step, good, found, _COLLAPSED)
         self._known.cosines = [(step, cosine)]
+
+    def note_refusal(self, step: int, error: SearchappError) -> NoReturn:
+        """Stop as the judge found the model's vectors bad, or a measure NaN, and gave no measures at all."""
+        good = self._known.measured[-1][0] if self._known.measured else 0
+        self._stop(step, good, f"the model can't be judged: {error}", _COLLAPSED)
 
     def _refuse_standstill(self, step: int) -> None:
         """Stop where the last losses are one, and either every batch has that loss too or none was ever higher.

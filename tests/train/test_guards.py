@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from searchapp.errors import TrainingError, TrainingStoppedError
+from searchapp.errors import BadVectorsError, TrainingError, TrainingStoppedError
 from searchapp.train.guards import SCALED, GuardOptions, Guards
 
 LOWER = "try a lower rate (--set training.learning_rate=...), float32 (--set training.precision=fp32), and look for"
@@ -219,6 +219,16 @@ def test_a_measure_that_is_not_finite_stops_and_says_what_it_was() -> None:
     assert caught.value.last_good == 100
     with pytest.raises(TrainingStoppedError, match=r"step 7: the measure dim_64_cosine_map@100 is inf; the model"):
         Guards().note_evaluation(7, None, {"dim_64": {"cosine_map@100": math.inf}})
+
+
+def test_a_judge_that_refuses_the_model_stops_it_in_the_judges_words() -> None:
+    guards = Guards()
+    guards.note_evaluation(100, None, {"dim_64": {"cosine_map@100": 0.4}})
+    with pytest.raises(TrainingStoppedError) as caught:
+        guards.note_refusal(200, BadVectorsError("one vector for all"))
+    found = "training stopped at step 200: the model can't be judged: one vector for all; "
+    assert str(caught.value).startswith(found + COLLAPSED)
+    assert caught.value.last_good == 100
 
 
 def test_one_vector_for_all_texts_stops_whatever_its_length() -> None:
