@@ -74,7 +74,7 @@ def plan_reading(path: str | Path, options: ReadOptions) -> Reading:
         raise UsageError(f"--locale and --version go with ESCI folders, and {path} is none; leave them out")
     if folder == "beir":
         text = beir.TEXT
-        return Reading(_name(path), folder, (beir.corpus_file(Path(path)),), read_jsonl, "_id", text)
+        return Reading(path_name(path), folder, (beir.corpus_file(Path(path)),), read_jsonl, "_id", text)
     if folder == "esci":
         return _esci(Path(path), options)
     if str(path) == STDIN:
@@ -82,7 +82,16 @@ def plan_reading(path: str | Path, options: ReadOptions) -> Reading:
         return _files("stdin", kind, (open_stdin(),))
     sources = list_sources(path)
     kind, chosen = _one_format(path, sources, options.format)
-    return _files(_name(path), kind, chosen)
+    return _files(path_name(path), kind, chosen)
+
+
+def path_name(path: str | Path) -> str:
+    """Name what lies at a path: a folder's name, a file's without endings, for a glob the folder the files are in."""
+    place = Path(path)
+    if place.is_dir() or not re.search(r"[*?\[]", str(path)) or place.exists():
+        return place.resolve().name if place.is_dir() else Source(place, "").stem()
+    plain = [part for part in place.parts if not re.search(r"[*?\[]", part)]
+    return Path(*plain).resolve().name
 
 
 def folder_format(path: Path, wanted: str = "auto") -> str | None:
@@ -133,7 +142,7 @@ def _esci(folder: Path, options: ReadOptions) -> Reading:
     def read(source: Source) -> Iterator[Row | RowError]:
         return esci.read_products(source, options.locale)
 
-    return Reading(_name(folder), "esci", (esci.products_file(folder),), read, esci.DOC_ID, esci.TEXT)
+    return Reading(path_name(folder), "esci", (esci.products_file(folder),), read, esci.DOC_ID, esci.TEXT)
 
 
 def _files(name: str, kind: str, sources: tuple[Source, ...]) -> Reading:
@@ -161,12 +170,3 @@ def _one_format(path: str | Path, sources: tuple[Source, ...], wanted: str) -> t
             f"{path} mixes {' and '.join(found)} ({examples}); type --format with one of them, or name one file"
         )
     return found[0], tuple(source for source, kind in kinds.items() if kind == found[0])
-
-
-def _name(path: str | Path) -> str:
-    """Name a corpus: a folder's name, a file's without endings, for a glob the folder the files are in."""
-    place = Path(path)
-    if place.is_dir() or not re.search(r"[*?\[]", str(path)) or place.exists():
-        return place.resolve().name if place.is_dir() else Source(place, "").stem()
-    plain = [part for part in place.parts if not re.search(r"[*?\[]", part)]
-    return Path(*plain).resolve().name

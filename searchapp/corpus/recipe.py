@@ -44,7 +44,7 @@ class Recipe:
 
     def _cells(self, row: Row) -> Mapping[str, str]:
         columns = row.columns
-        cells = {name: _cell(row, name) for name in self.template.columns if name in columns}
+        cells = {name: cell_text(row, name) for name in self.template.columns if name in columns}
         if len(cells) < len(self.template.columns):
             if not (self.lenient and cells):
                 missing = next(name for name in self.template.columns if name not in columns)
@@ -101,6 +101,20 @@ def small_fields(row: Row, *, leave_out: Sequence[str] = ()) -> dict[str, Value]
     }
 
 
+def cell_text(row: Row, column: str) -> str:
+    """Return what a cell says as text, empty for none. Raises RowError for what is neither text nor a number."""
+    value = row.columns[column]
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float) and _finite(value):
+        return str(value)
+    raise RowError(row.where, f"the column {column!r} holds {_shown(value)}, expected text or a number")
+
+
 def check_text(row: Row, what: str, text: str) -> None:
     """Raise RowError if `text` can't be stored as UTF-8 or holds a NUL."""
     if "\0" in text:
@@ -123,19 +137,6 @@ def first_present(row: Row, names: Sequence[str], what: str) -> str:
         if name in row.columns:
             return name
     raise RowError(row.where, f"no {what} column ({', '.join(names)}) among {listed(list(row.columns))}; add one")
-
-
-def _cell(row: Row, column: str) -> str:
-    value = row.columns[column]
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float) and _finite(value):
-        return str(value)
-    raise RowError(row.where, f"the column {column!r} holds {_shown(value)}, expected text or a number")
 
 
 def _finite(value: str | int | float | None) -> bool:

@@ -1,4 +1,4 @@
-"""What a path can be judged as: documents to find, triplets or scored pairs."""
+"""What a path can be judged as: documents to find, triplets or scored pairs; and what kind of training data it is."""
 
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from searchapp.corpus import irds
 from searchapp.corpus.columns import listed
 from searchapp.corpus.examples import FORMATS
-from searchapp.corpus.formats import FILE_FORMATS, recognise
+from searchapp.corpus.formats import FILE_FORMATS, folder_format, recognise
 from searchapp.corpus.pairs import has_pairs, is_stsb
 from searchapp.corpus.rows import Row
 from searchapp.corpus.sources import STDIN, Source, list_sources
@@ -44,6 +44,19 @@ def recognise_task(path: str | Path) -> Task:
         f"{source.name} holds neither triplets (anchor, positive, negative) nor scored pairs (sentence1, sentence2,"
         f" score): found {listed(columns)}; rename its columns, or {_ADVICE}"
     )
+
+
+def holds_judgments(path: str | Path) -> bool:
+    """Tell whether what lies at a path is a corpus with judgments, and no rows of texts that belong together.
+
+    `irds:NAME` and folders are, but for a folder with nothing in it but files of rows.
+    """
+    if irds.is_irds(path):
+        return True
+    folder = Path(path)
+    if not folder.is_dir():
+        return False
+    return folder_format(folder) is not None or not {recognise(source) for source in list_sources(folder)} <= {*FORMATS}
 
 
 def _columns(source: Source, kind: str) -> list[str]:

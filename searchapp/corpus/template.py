@@ -29,8 +29,8 @@ class Template:
     _slots: tuple[_Slot, ...]
 
     @staticmethod
-    def parse(source: str) -> "Template":
-        """Read a template. `{{` and `}}` stand for braces themselves.
+    def parse(source: str, *, option: str = "--text") -> "Template":
+        """Read a template. `{{` and `}}` stand for braces themselves; `option` is where it was typed.
 
         Raises UsageError for a brace left open, an empty name, or a template without any column.
         """
@@ -40,7 +40,7 @@ class Template:
             piece = match.group()
             if piece in ("{", "}", "{}"):
                 raise UsageError(
-                    f"--text {source!r}: {piece!r} at position {match.start() + 1} names no column;"
+                    f"{option} {source!r}: {piece!r} at position {match.start() + 1} names no column;"
                     " write {column}, or {{ and }} for braces themselves"
                 )
             if match.group(1) is not None:
@@ -49,7 +49,7 @@ class Template:
             else:
                 literals[-1] += {"{{": "{", "}}": "}"}.get(piece, piece)
         if not columns:
-            raise UsageError(f"--text {source!r} names no column; write it like --text '{{{source or 'title'}}}'")
+            raise UsageError(f"{option} {source!r} names no column; write it like {option} '{{{source or 'title'}}}'")
         return Template(source, _slots(columns, literals))
 
     @staticmethod

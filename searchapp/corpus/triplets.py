@@ -38,32 +38,17 @@ def has_triplets(columns: Collection[str]) -> bool:
     return bool(
         any(name in columns for name in ANCHOR_COLUMNS)
         and any(name in columns for name in POSITIVE_COLUMNS)
-        and _negative_columns(columns)
+        and negative_columns(columns)
     )
 
 
-def _negative_columns(columns: Collection[str]) -> list[str]:
+def negative_columns(columns: Collection[str]) -> list[str]:
     """Return the columns of negatives: the plain names, then the numbered ones by their numbers."""
     numbered = [(int(match.group(1)), name) for name in columns if (match := _NUMBERED.fullmatch(name))]
     return [*(name for name in NEGATIVE_COLUMNS if name in columns), *(name for _, name in sorted(numbered))]
 
 
-def _triplet(row: Row) -> Triplet:
-    anchor = first_present(row, ANCHOR_COLUMNS, "anchor")
-    positive = first_present(row, POSITIVE_COLUMNS, "positive")
-    columns = _negative_columns(row.columns) or [first_present(row, NEGATIVE_COLUMNS, "negative")]
-    negatives = [text for column in columns for text in _texts(row, column)]
-    if not negatives:
-        named = ", ".join(repr(column) for column in columns)
-        raise RowError(row.where, f"no negative in {named}, expected one text or more")
-    positives = _texts(row, positive) or [""]
-    if len(positives) > 1:
-        reason = f"the column {positive!r} holds {len(positives)} texts, expected one; write a row for each"
-        raise RowError(row.where, reason)
-    return Triplet(text_of(row, anchor, row.columns[anchor]), text_of(row, positive, positives[0]), tuple(negatives))
-
-
-def _texts(row: Row, column: str) -> list[str]:
+def texts_of(row: Row, column: str) -> list[str]:
     """Return the text of a cell, or the texts of its list; none for a blank cell."""
     value = row.columns[column]
     if isinstance(value, list):
@@ -74,3 +59,18 @@ def _texts(row: Row, column: str) -> list[str]:
         reason = f"the column {column!r} holds {describe(value)}, expected text; give every text a column of its own"
         raise RowError(row.where, f"{reason} (negative_1, negative_2), or write JSON lines")
     return [text_of(row, column, value)]
+
+
+def _triplet(row: Row) -> Triplet:
+    anchor = first_present(row, ANCHOR_COLUMNS, "anchor")
+    positive = first_present(row, POSITIVE_COLUMNS, "positive")
+    columns = negative_columns(row.columns) or [first_present(row, NEGATIVE_COLUMNS, "negative")]
+    negatives = [text for column in columns for text in texts_of(row, column)]
+    if not negatives:
+        named = ", ".join(repr(column) for column in columns)
+        raise RowError(row.where, f"no negative in {named}, expected one text or more")
+    positives = texts_of(row, positive) or [""]
+    if len(positives) > 1:
+        reason = f"the column {positive!r} holds {len(positives)} texts, expected one; write a row for each"
+        raise RowError(row.where, reason)
+    return Triplet(text_of(row, anchor, row.columns[anchor]), text_of(row, positive, positives[0]), tuple(negatives))

@@ -1,0 +1,121 @@
+"""What is trained on, from files of pairs and triplets or straight from judgments."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from searchapp.corpus import (
+    AnchorColumns,
+    BadRows,
+    Dataset,
+    ReadOptions,
+    holds_judgments,
+    open_dataset,
+    read_anchors,
+)
+from searchapp.corpus.dataset import DEFAULT_SPLIT
+from searchapp.corpus.formats import folder_format, path_name
+from searchapp.corpus.rows import SKIP_ADVICE
+from searchapp.corpus.template import Template
+from searchapp.errors import InputError
+from searchapp.prompts import Prompts
+from searchapp.train.draft import Draft, PromptStripper, group_relevant
+from searchapp.train.examples import Example, TrainingData
+from searchapp.train.fingerprint import fingerprint_rows
+from searchapp.train.judged import read_judged
+from searchapp.train.negatives import level_negatives
+from searchapp.train.recipe import DataSpec
+
+
+def read_training_data(
+    path: str | Path,
+    *,
+    spec: DataSpec,
+    prompts: Prompts,
+    options: ReadOptions = ReadOptions(),
+    progress: Callable[[int], None] | None = None,
+) -> TrainingData:
+    """Read the rows of a training.
+
+    A file, a glob or a folder of pairs and triplets is read as `read_anchors` does, with the templates of the spec; a
+    BEIR, ESCI or TREC folder and `irds:NAME` as `read_judged` does. The text of a document is `spec.text`, where it is
+    given, in place of that of `options`, which say the rest: what becomes of bad rows, an ESCI locale. Texts that begin
+    with the prompt of their column lose it here, as the trainer puts it before all of them, once. Negatives are made as
+    many in every row, see `level_negatives`.
+
+    `about` holds `source`, `kind` (rows, or the data set's format), and counts: `rows`, `anchors` (different ones),
+    `negatives` (of a row), `skipped` (bad rows), `prompts_stripped` (texts), `negatives_relevant`, `negatives_filled`,
+    `rows_without_negatives`; of judgments also what `read_judged` counts.
+
+    Raises InputError where there is nothing to train on, RowError at the first bad row unless those are skipped,
+    UsageError for a template that is none.
+    """
+    stripper = PromptStripper(prompts)
+    if holds_judgments(path):
+        dataset = _open(path, spec, options)
+        name, kind = dataset.name, dataset.format
+        draft = read_judged(dataset, spec, stripper, progress)
+        skipped = (dataset.skipped + dataset.corpus.skipped).count
+    else:
+        bad_rows = BadRows(options.on_bad_row, advice=SKIP_ADVICE)
+        name, kind = path_name(path), "rows"
+        draft = _read_rows(path, spec, stripper, bad_rows)
+        skipped = bad_rows.skipped.count
+    about: dict[str, str | int] = {
+        "source": name,
+        "kind": kind,
+        "skipped": skipped,
+        "prompts_stripped": stripper.stripped,
+    }
+    return _finish(name, draft, spec.negatives, about)
+
+
+def retold(data: TrainingData, examples: list[Example], about: dict[str, str | int]) -> TrainingData:
+    """Return the data with other rows, counted and fingerprinted anew, and more told about them."""
+    counts = {"rows": len(examples), "anchors": len({example.anchor for example in examples})}
+    about = {**data.about, **counts, **about}
+    return replace(data, examples=examples, about=about, fingerprint=fingerprint_rows(examples))
+
+
+def _finish(name: str, draft: Draft, negatives: int, about: dict[str, str | int]) -> TrainingData:
+    levelled = level_negatives(draft.examples, draft.relevant, negatives)
+    if not levelled.examples:
+        raise InputError(
+            f"{name} has no row with a negative that is not relevant itself; train without: --set data.negatives=0"
+        )
+    counts: dict[str, str | int] = {
+        "negatives": levelled.negatives,
+        "negatives_relevant": levelled.relevant,
+        "negatives_filled": levelled.filled,
+        "rows_without_negatives": levelled.dropped,
+    }
+    bare = TrainingData(name, levelled.examples, draft.relevant, {**about, **draft.about})
+    return retold(bare, levelled.examples, counts)
+
+
+def _open(path: str | Path, spec: DataSpec, options: ReadOptions) -> Dataset:
+    # TREC folders have no splits, and that of ir_datasets is part of the name: only one that was asked for is in vain.
+    has_splits = Path(path).is_dir() and folder_format(Path(path), options.format) is not None
+    split = spec.split if has_splits or spec.split != DataSpec().split else DEFAULT_SPLIT
+    return open_dataset(path, split=split, options=replace(options, text=spec.text or options.text, store=()))
+
+
+def _read_rows(path: str | Path, spec: DataSpec, stripper: PromptStripper, bad_rows: BadRows) -> Draft:
+    columns = AnchorColumns(
+        _template(spec.anchor, "data.anchor"),
+        _template(spec.positive, "data.positive"),
+        _template(spec.negative, "data.negative"),
+    )
+    examples = [
+        Example(
+            stripper.anchor(row.anchor),
+            stripper.document(row.positive),
+            tuple(stripper.document(text) for text in row.negatives),
+        )
+        for row in read_anchors(path, columns, bad_rows)
+    ]
+    return Draft(examples, group_relevant((one.anchor, one.positive) for one in examples))
+
+
+def _template(source: str, option: str) -> Template | None:
+    return Template.parse(source, option=f"--set {option}") if source else None
