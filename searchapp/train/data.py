@@ -22,7 +22,7 @@ from searchapp.prompts import Prompts
 from searchapp.train.draft import Draft, PromptStripper, group_relevant
 from searchapp.train.examples import Example, TrainingData
 from searchapp.train.fingerprint import fingerprint_rows
-from searchapp.train.judged import read_judged
+from searchapp.train.judgments import read_judgments
 from searchapp.train.negatives import level_negatives
 from searchapp.train.recipe import DataSpec
 
@@ -38,14 +38,14 @@ def read_training_data(
     """Read the rows of a training.
 
     A file, a glob or a folder of pairs and triplets is read as `read_anchors` does, with the templates of the spec; a
-    BEIR, ESCI or TREC folder and `irds:NAME` as `read_judged` does. The text of a document is `spec.text`, where it is
-    given, in place of that of `options`, which say the rest: what becomes of bad rows, an ESCI locale. Texts that begin
-    with the prompt of their column lose it here, as the trainer puts it before all of them, once. Negatives are made as
-    many in every row, see `level_negatives`.
+    BEIR, ESCI or TREC folder and `irds:NAME` as `read_judgments` does. The text of a document is `spec.text`, where it
+    is given, in place of that of `options`, which say the rest: what becomes of bad rows, an ESCI locale. Texts that
+    begin with the prompt of their column lose it here, as the trainer puts it before all of them, once. Negatives are
+    made as many in every row, see `level_negatives`.
 
     `about` holds `source`, `kind` (rows, or the data set's format), and counts: `rows`, `anchors` (different ones),
     `negatives` (of a row), `skipped` (bad rows), `prompts_stripped` (texts), `negatives_relevant`, `negatives_filled`,
-    `rows_without_negatives`; of judgments also what `read_judged` counts.
+    `rows_without_negatives`; of judgments also what `read_judgments` counts.
 
     Raises InputError where there is nothing to train on, RowError at the first bad row unless those are skipped,
     UsageError for a template that is none.
@@ -54,7 +54,7 @@ def read_training_data(
     if holds_judgments(path):
         dataset = _open(path, spec, options)
         name, kind = dataset.name, dataset.format
-        draft = read_judged(dataset, spec, stripper, progress)
+        draft = read_judgments(dataset, spec, stripper, progress)
         skipped = (dataset.skipped + dataset.corpus.skipped).count
     else:
         bad_rows = BadRows(options.on_bad_row, advice=SKIP_ADVICE)

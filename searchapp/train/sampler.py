@@ -21,14 +21,9 @@ EXTRA_PASSES = 2
 
 def to_dataset(data: TrainingData) -> Any:
     """Return the rows as a datasets.Dataset: anchor, positive and, if rows have any, negative or negative_1 to _n."""
-    columns: dict[str, list[str]] = {
-        "anchor": [example.anchor for example in data.examples],
-        "positive": [example.positive for example in data.examples],
-    }
-    count = len(data.examples[0].negatives) if data.examples else 0
-    for place in range(count):
-        name = "negative" if count == 1 else f"negative_{place + 1}"
-        columns[name] = [example.negatives[place] for example in data.examples]
+    rows = ((one.anchor, one.positive, *one.negatives) for one in data.examples)
+    texts = zip(*rows, strict=True)
+    columns = {name: list(column) for name, column in zip(data.columns, texts, strict=True)}
     return require("datasets", extra="train").Dataset.from_dict(columns)
 
 

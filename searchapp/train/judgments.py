@@ -30,7 +30,7 @@ class Grades:
         return positives, [doc_id for doc_id in ids if judged[doc_id] <= self.negative]
 
 
-def read_judged(
+def read_judgments(
     dataset: Dataset, spec: DataSpec, stripper: PromptStripper, progress: Callable[[int], None] | None = None
 ) -> Draft:
     """Make a row of every query and each of its positives, in the order of the queries.
