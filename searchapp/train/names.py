@@ -1,10 +1,11 @@
 """What a judge is called at every dim, and the full name of a measure: as on the reference cards."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from searchapp.corpus.columns import nearest
 from searchapp.errors import UsageError
+from searchapp.train.keys import KEYS
 from searchapp.train.recipe import JudgeSpec
 
 
@@ -31,6 +32,28 @@ def full_name(judge: str, key: str) -> str:
     'dim_768_cosine_map@100'
     """
     return f"{judge}_{key}"
+
+
+def split_name(full: str) -> tuple[str, str]:
+    """Return the judge at one dim and the key of a full name; raises ValueError for a key that no judge has.
+
+    >>> split_name("dim_768_cosine_map@100")
+    ('dim_768', 'cosine_map@100')
+    """
+    key = max((key for key in KEYS if full.endswith(f"_{key}")), key=len)
+    return full.removesuffix(f"_{key}"), key
+
+
+def at_every_dim(measure: str | None, rows: Iterable[Iterable[str]]) -> list[str]:
+    """Return the full names among some rows' that are of the same key as `measure`, in order; none for None.
+
+    >>> at_every_dim("d-64_max_accuracy", [["d-64_max_accuracy", "d-64_dot_accuracy"], ["d-32_max_accuracy"]])
+    ['d-64_max_accuracy', 'd-32_max_accuracy']
+    """
+    if measure is None:
+        return []
+    _, key = split_name(measure)
+    return list(dict.fromkeys(name for row in rows for name in row if split_name(name)[1] == key))
 
 
 @dataclass(frozen=True, slots=True)

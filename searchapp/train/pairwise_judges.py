@@ -9,15 +9,13 @@ from searchapp.errors import MeasureError
 from searchapp.judging.embedding import Embedder
 from searchapp.judging.fingerprint import fingerprint
 from searchapp.judging.pairwise import PAIRS_PRIMARY, TRIPLETS_PRIMARY, embed_pairs, embed_triplets
-from searchapp.metrics import SIMILARITIES, correlations, triplet_accuracy
+from searchapp.metrics import correlations, triplet_accuracy
 from searchapp.records import ScoredPair, Triplet
 from searchapp.train.examples import Example
 from searchapp.train.judge import Measures
+from searchapp.train.keys import PAIRS_KEYS, TRIPLET_KEYS
 from searchapp.train.names import name_judge
 from searchapp.train.recipe import JudgeSpec
-
-TRIPLET_KEYS = (*(f"{name}_accuracy" for name in SIMILARITIES), "max_accuracy")
-PAIRS_KEYS = tuple(f"{kind}_{name}" for name in (*SIMILARITIES, "max") for kind in ("pearson", "spearman"))
 
 
 class TripletJudge:

@@ -11,36 +11,20 @@ from searchapp.encoders import Encoder
 from searchapp.encoders.base import Vectors
 from searchapp.errors import InputError
 from searchapp.index.held import HeldVectors
-from searchapp.judging.card import card_key
 from searchapp.judging.embedding import Embedder
 from searchapp.judging.fingerprint import fingerprint
-from searchapp.metrics import Gains, Judging, Measure, evaluate
+from searchapp.metrics import Gains, Judging, evaluate
 from searchapp.records import Document, Query, Triplet
 from searchapp.shards import SHARD_DOCUMENTS, cut_slices, cut_windows
 from searchapp.train.examples import Example
 from searchapp.train.judge import Measures
+from searchapp.train.keys import RETRIEVAL_MEASURES, RETRIEVAL_PRIMARY
 from searchapp.train.names import name_judge
 from searchapp.train.recipe import JudgeSpec
 
 Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
 
-MEASURES = {
-    key: measure
-    for name, cutoffs in (
-        ("accuracy", (1, 3, 5, 10)),
-        ("precision", (1, 3, 5, 10)),
-        ("recall", (1, 3, 5, 10)),
-        ("nDCG", (10,)),
-        ("RR", (10,)),
-        ("AP", (100,)),
-    )
-    for cutoff in cutoffs
-    if (key := card_key(str(measure := Measure(name, cutoff))))
-}
-"""What sentence-transformers' InformationRetrievalEvaluator prints, by its keys."""
-RETRIEVAL_PRIMARY = "cosine_ndcg@10"
-
-_DEEPEST = max(measure.cutoff or 0 for measure in MEASURES.values())
+_DEEPEST = max(measure.cutoff or 0 for measure in RETRIEVAL_MEASURES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +90,7 @@ class RetrievalJudge:
     task = "retrieval"
 
     def __init__(self, asked: Asked, *, spec: JudgeSpec, dims: Sequence[int], progress: Progress = silent) -> None:
-        self.names = name_judge(spec, dims, keys=tuple(MEASURES), usual=RETRIEVAL_PRIMARY)
+        self.names = name_judge(spec, dims, keys=tuple(RETRIEVAL_MEASURES), usual=RETRIEVAL_PRIMARY)
         self.measure = self.names.measure
         self.queries = tuple(query.text for query in asked.queries)
         self.documents = tuple(document.text for document in asked.documents)
@@ -149,5 +133,5 @@ class RetrievalJudge:
             query.query_id: [self._doc_ids[row] for row in rows]
             for query, rows in zip(self._asked.queries, ranking.rows.tolist(), strict=True)
         }
-        found = evaluate(run, self._asked.qrels, MEASURES.values(), judging=self._asked.judging).measures
-        return {key: found[str(measure)] for key, measure in MEASURES.items()}
+        found = evaluate(run, self._asked.qrels, RETRIEVAL_MEASURES.values(), judging=self._asked.judging).measures
+        return {key: found[str(measure)] for key, measure in RETRIEVAL_MEASURES.items()}

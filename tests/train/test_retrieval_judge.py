@@ -17,8 +17,9 @@ from searchapp.prompts import Prompts
 from searchapp.records import Document, Triplet
 from searchapp.train.examples import Example
 from searchapp.train.judge import Judge
+from searchapp.train.keys import RETRIEVAL_MEASURES
 from searchapp.train.recipe import JudgeSpec
-from searchapp.train.retrieval_judge import MEASURES, Asked, RetrievalJudge, asked_of_dataset, asked_of_pairs
+from searchapp.train.retrieval_judge import Asked, RetrievalJudge, asked_of_dataset, asked_of_pairs
 from tests.bench.benching import bench
 from tests.fakes import HashEncoder, PoisonedEncoder
 from tests.judging.peers import load_peer, peer_retrieval
@@ -76,7 +77,7 @@ def check_against_the_bench(folder: Path, encoder: Encoder, cache: Path, *, opti
     assert list(found) == [f"shop-{dim}" for dim in dims]
     for dim, measures in zip(dims, found.values(), strict=True):
         cell = report.cell(f"d{dim}-flat")
-        theirs = {key: value for name, value in cell.measures.items() if (key := card_key(name)) in MEASURES}
+        theirs = {key: value for name, value in cell.measures.items() if (key := card_key(name)) in RETRIEVAL_MEASURES}
         assert dict(measures) == theirs
         assert len(theirs) == len(KEYS)
 

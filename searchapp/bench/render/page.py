@@ -22,6 +22,7 @@ from searchapp.bench.render.tables import (
 )
 from searchapp.bench.render.wording import counted, numbered
 from searchapp.bench.report import Json, PairwiseReport, Report
+from searchapp.judging.style import read_style
 
 CAPTIONS = {
     "retention": (
@@ -86,7 +87,7 @@ def render_pairwise_page(report: PairwiseReport) -> str:
 
 def _document(words: tuple[str, str], sections: Iterable[str], data: Json) -> str:
     body = list(sections)
-    style, script = read_asset("style.css") + read_asset("plot.css"), read_asset("script.js")
+    style, script = read_asset("style.css") + read_style(), read_asset("script.js")
     title, lede = words
     text = Template(read_asset("template.html")).substitute(
         policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "

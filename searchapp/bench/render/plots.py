@@ -1,12 +1,10 @@
 """Plots: every picture of a report as SVG, and the same as PNG."""
 
-import re
-
-from searchapp.bench.render.asset import read_asset
 from searchapp.bench.render.loss_picture import draw_losses
 from searchapp.bench.render.retention import draw_retention
 from searchapp.bench.render.tradeoff import PRICES, draw_tradeoff
 from searchapp.bench.report import PairwiseReport, Report
+from searchapp.judging.style import colours, plot_style
 from searchapp.optional import require
 
 ZOOM = 2.0
@@ -32,23 +30,11 @@ def svg_to_png(svg: str) -> bytes:
     Raises MissingExtraError where resvg_py is not installed.
     """
     resvg = require("resvg_py", extra="plots")
-    colours = light_colours()
     return bytes(
         resvg.svg_to_bytes(
             svg_string=svg,
-            background=colours["surface"],
-            style_sheet=_concrete(read_asset("plot.css"), colours),
+            background=colours("light")["surface"],
+            style_sheet=plot_style("light"),
             zoom=ZOOM,
         )
     )
-
-
-def light_colours() -> dict[str, str]:
-    """Return the page's colours by name, those of the light theme: the first `:root` of its style sheet."""
-    block = re.search(r":root\s*\{(.*?)\}", read_asset("style.css"), re.DOTALL)
-    return dict(re.findall(r"--([\w-]+):\s*([^;]+);", block[1] if block else ""))
-
-
-def _concrete(css: str, colours: dict[str, str]) -> str:
-    """Return a style sheet with the colours in the place of their names; resvg knows no variables."""
-    return re.sub(r"var\(--([\w-]+)\)", lambda match: colours[match[1]], css)

@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from searchapp.bench.render.plots import draw_plots, light_colours, svg_to_png
+from searchapp.bench.render.plots import draw_plots, svg_to_png
 from searchapp.bench.render.retention import PUBLISHED, retention_curves
 from searchapp.bench.render.tradeoff import PRICES
 from searchapp.bench.report import Report, Ship
+from searchapp.judging.style import colours
 from searchapp.metrics import Interval
 from tests.bench.render.reports import make_pairwise, make_report, with_cells
 
@@ -322,10 +323,10 @@ def test_a_png_is_twice_as_large_in_the_light_colours(report: Report, name: str)
     picture = decode_png(svg_to_png(svg))
     width, height = (round(2 * float(parse(svg).get(side, 0))) for side in ("width", "height"))
     assert picture.shape == (height, width, 4)
-    colours = light_colours()
-    assert picture[0, 0].tolist() == [*rgb(colours["surface"]), 255]
+    palette = colours("light")
+    assert picture[0, 0].tolist() == [*rgb(palette["surface"]), 255]
     series = "part-0" if name == "loss" else "series-0"
-    assert (picture[:, :, :3] == rgb(colours[series])).all(axis=2).sum() > 50
+    assert (picture[:, :, :3] == rgb(palette[series])).all(axis=2).sum() > 50
     assert (picture[:, :, :3] == 0).all(axis=2).sum() == 0
 
 
