@@ -70,6 +70,15 @@ def read_training_data(
     return _finish(name, draft, spec.negatives, about)
 
 
+def columns_of(spec: DataSpec) -> AnchorColumns:
+    """Return the templates of rows. Raises UsageError for one that is none."""
+    return AnchorColumns(
+        _template(spec.anchor, "data.anchor"),
+        _template(spec.positive, "data.positive"),
+        _template(spec.negative, "data.negative"),
+    )
+
+
 def retold(data: TrainingData, examples: list[Example], about: dict[str, str | int]) -> TrainingData:
     """Return the data with other rows, counted and fingerprinted anew, and more told about them."""
     counts = {"rows": len(examples), "anchors": len({example.anchor for example in examples})}
@@ -101,18 +110,13 @@ def _open(path: str | Path, spec: DataSpec, options: ReadOptions) -> Dataset:
 
 
 def _read_rows(path: str | Path, spec: DataSpec, stripper: PromptStripper, bad_rows: BadRows) -> Draft:
-    columns = AnchorColumns(
-        _template(spec.anchor, "data.anchor"),
-        _template(spec.positive, "data.positive"),
-        _template(spec.negative, "data.negative"),
-    )
     examples = [
         Example(
             stripper.anchor(row.anchor),
             stripper.document(row.positive),
             tuple(stripper.document(text) for text in row.negatives),
         )
-        for row in read_anchors(path, columns, bad_rows)
+        for row in read_anchors(path, columns_of(spec), bad_rows)
     ]
     return Draft(examples, group_relevant((one.anchor, one.positive) for one in examples))
 

@@ -7,6 +7,8 @@ import pytest
 
 from searchapp.corpus import open_dataset
 from searchapp.errors import InputError, UsageError
+from searchapp.prompts import Prompts
+from searchapp.train.examples import Example
 from searchapp.train.judges import open_judge
 from searchapp.train.recipe import DataSpec, JudgeSpec, LossSpec, ModelSpec, Recipe
 from tests.fakes import HashEncoder
@@ -91,3 +93,54 @@ def test_the_task_may_be_said(triplets: Path, scored: Path) -> None:
         open_judge(triplets, recipe=pairs, width=48)
     with pytest.raises(UsageError, match="did you mean spearman_cosine"):
         open_judge(scored, recipe=replace(RECIPE, judge=JudgeSpec(measure="spearman_cosin")), width=48)
+
+
+def test_rows_of_an_anchor_and_a_positive_are_judged_by_retrieval(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("anchor,positive\nquery: bag,passage: a red bag\ntable,an oak table\nbag,a leather bag\n")
+    recipe = replace(RECIPE, prompts=Prompts("query: ", "passage: "), judge=JudgeSpec(name="e5-eval-real"))
+    judge = open_judge(path, recipe=recipe, width=48)
+    assert (judge.task, judge.measure) == ("retrieval", "e5-eval-real_cosine_ndcg@10")
+    # The trainer and the encoder put prompts before all texts, so that none may be there already.
+    assert list(judge.queries) == ["bag", "table"]
+    assert list(judge.documents) == ["a red bag", "an oak table", "a leather bag"]
+    assert list(judge.examples) == [
+        Example("bag", "a red bag"),
+        Example("table", "an oak table"),
+        Example("bag", "a leather bag"),
+    ]
+
+
+def test_templates_say_which_columns_belong_together(tmp_path: Path) -> None:
+    path = tmp_path / "abbreviations.csv"
+    path.write_text("abbreviation,expansion,other\nACS,Adjacent Channel Selectivity,Ab\nAPN,Access Point Name,ACS\n")
+    data = DataSpec(anchor="{abbreviation}", positive="{expansion} (expansion)")
+    judge = open_judge(path, recipe=replace(RECIPE, data=data), width=48)
+    assert (judge.task, list(judge.queries)) == ("retrieval", ["ACS", "APN"])
+    assert list(judge.documents) == ["Adjacent Channel Selectivity (expansion)", "Access Point Name (expansion)"]
+    triplets = open_judge(path, recipe=replace(RECIPE, data=replace(data, negative="{other}")), width=48)
+    assert triplets.task == "triplets"
+    assert list(triplets.examples)[1] == Example("APN", "Access Point Name (expansion)", ("ACS",))
+    asked = replace(RECIPE, data=data, judge=JudgeSpec(task="triplets"))
+    with pytest.raises(InputError, match=r"row 1 of .* has no negative.*--set judge.task=retrieval"):
+        open_judge(path, recipe=asked, width=48)
+
+
+def test_a_folder_of_rows_is_told_from_one_of_judgments(tmp_path: Path) -> None:
+    pairs, triplets = tmp_path / "pairs", tmp_path / "triplets"
+    for folder, text in ((pairs, "anchor,positive\nbag,a red bag\n"), (triplets, "anchor,positive,negative\na,b,c\n")):
+        folder.mkdir()
+        (folder / "rows.csv").write_text(text)
+    assert [open_judge(path, recipe=RECIPE, width=48).task for path in (pairs, triplets)] == ["retrieval", "triplets"]
+
+
+def test_what_is_nothing_to_judge_on_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("name,price\nbag,3\n")
+    with pytest.raises(InputError, match="anchor"):
+        open_judge(path, recipe=RECIPE, width=48)
+
+
+def test_triplets_that_are_asked_as_retrieval_are(triplets: Path) -> None:
+    judge = open_judge(triplets, recipe=replace(RECIPE, judge=JudgeSpec(task="retrieval")), width=48)
+    assert (judge.task, list(judge.documents)) == ("retrieval", ["a red bag", "an oak table"])
