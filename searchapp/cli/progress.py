@@ -9,13 +9,13 @@ from rich.text import Text
 
 
 class _Rate(TextColumn):
-    """Documents a second, as far as known."""
+    """Documents, or steps, a second, as far as known."""
 
     def __init__(self) -> None:
         super().__init__("")
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+        return Text(f"{task.speed:,.{int(task.speed < 10)}f}/s" if task.speed else "")
 
 
 class ProgressBar:
@@ -29,11 +29,12 @@ class ProgressBar:
             MofNCompleteColumn(),
             _Rate(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[said]}"),
             console=err,
             disable=not err.is_terminal,
             transient=True,
         )
-        self._stage = ""
+        self._stage = self._said = ""
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
@@ -50,6 +51,10 @@ class ProgressBar:
         if stage != self._stage:
             if self._task is not None:
                 self._bars.remove_task(self._task)
-            self._stage, self._task = stage, self._bars.add_task(stage, total=total)
+            self._stage, self._task = stage, self._bars.add_task(stage, total=total, said=self._said)
         if self._task is not None:
-            self._bars.update(self._task, completed=done, total=total)
+            self._bars.update(self._task, completed=done, total=total, said=self._said)
+
+    def say(self, words: str) -> None:
+        """Show words behind the bar from now on."""
+        self._said = words
