@@ -18,6 +18,7 @@ from searchapp.encoders import EncoderOptions, check_encoder, load_encoder
 from searchapp.errors import InputError
 from searchapp.layout import MODEL, committing_folder, file_names
 from searchapp.train.checkpoints import COMPLETE, WATCH, checkpoint_path
+from searchapp.train.curve import draw_curve
 from searchapp.train.log import LogRow, read_rows, write_rows
 from searchapp.train.recipe import Recipe
 from searchapp.train.recipe_file import parse_recipe, render_recipe
@@ -71,6 +72,7 @@ def place_model(made: Made, checkpoints: Path, *, overwrite: bool, trust: bool) 
                 shutil.copyfile(source / name, folder / name)
         check_encoder(load_encoder(str(folder), EncoderOptions(device="cpu", trust_remote_code=trust)))
         (folder / REPORT).parent.mkdir()
+        (folder / CURVE).write_text(draw_curve(made.rows, measure=made.measure, best=made.step), encoding="utf-8")
         (folder / RECIPE).write_text(render_recipe(made.recipe), encoding="utf-8")
         write_rows(folder / LOG, made.rows)
         body = {
