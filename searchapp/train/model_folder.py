@@ -17,7 +17,8 @@ from searchapp import __version__
 from searchapp.encoders import EncoderOptions, check_encoder, load_encoder
 from searchapp.errors import InputError
 from searchapp.layout import MODEL, committing_folder, file_names
-from searchapp.train.checkpoints import COMPLETE, WATCH, checkpoint_path
+from searchapp.train.card import CardFacts, render_model_card
+from searchapp.train.checkpoints import COMPLETE, WATCH
 from searchapp.train.curve import draw_curve
 from searchapp.train.log import LogRow, read_rows, write_rows
 from searchapp.train.recipe import Recipe
@@ -58,20 +59,20 @@ class Made:
         return found[-1] if found else {}
 
 
-def place_model(made: Made, checkpoints: Path, *, overwrite: bool, trust: bool) -> None:
-    """Put the kept checkpoint's model at its place with all that is told about it; the folder appears whole or not.
+def place_model(made: Made, weights: Path, facts: CardFacts, *, overwrite: bool, trust: bool) -> None:
+    """Put a checkpoint's model at its place with all that is told about it; the folder appears whole or not.
 
     Raises IndexFolderError where something else is there, BadVectorsError where the model that was saved gives NaN,
     zeros or one vector for all.
     """
-    source = checkpoint_path(checkpoints, made.step)
     with committing_folder(made.folder, overwrite=overwrite, made=MODEL) as folder:
-        for name in file_names(source):
+        for name in file_names(weights):
             if name not in _TRAINERS and not name.startswith("rng_state"):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / name, folder / name)
+                shutil.copyfile(weights / name, folder / name)
         check_encoder(load_encoder(str(folder), EncoderOptions(device="cpu", trust_remote_code=trust)))
         (folder / REPORT).parent.mkdir()
+        (folder / CARD).write_text(render_model_card(facts), encoding="utf-8")
         (folder / CURVE).write_text(draw_curve(made.rows, measure=made.measure, best=made.step), encoding="utf-8")
         (folder / RECIPE).write_text(render_recipe(made.recipe), encoding="utf-8")
         write_rows(folder / LOG, made.rows)

@@ -19,9 +19,10 @@ from searchapp.encoders.torch_load import wrap
 from searchapp.errors import BadVectorsError, MeasureError, TrainingStoppedError, UsageError
 from searchapp.layout import MODEL, check_free
 from searchapp.train.base import open_base
-from searchapp.train.checkpoints import whole_checkpoints
+from searchapp.train.checkpoints import checkpoint_path, whole_checkpoints
 from searchapp.train.data import read_training_data
 from searchapp.train.examples import TrainingData
+from searchapp.train.facts import describe_judge, gather_facts
 from searchapp.train.fingerprint import fingerprint_rows
 from searchapp.train.guards import SCALED, GuardOptions, Guards
 from searchapp.train.judge import Judge
@@ -108,7 +109,7 @@ def train_model(
             work.discard()
             return report
         began = time.monotonic()
-        _train(plan, work, options, listeners)
+        session = _train(plan, work, options, listeners)
         rows = read_rows(work.log)
         step = _kept_step(plan, rows, work.checkpoints)
         made = Made(
@@ -122,7 +123,9 @@ def train_model(
             measure=None if plan.judge is None else plan.judge.measure,
             seconds=time.monotonic() - began,
         )
-        place_model(made, work.checkpoints, overwrite=options.overwrite, trust=options.trust_remote_code)
+        weights = checkpoint_path(work.checkpoints, step)
+        facts = gather_facts(made, session, judged=describe_judge(plan.judge, judged_on), weights=weights)
+        place_model(made, weights, facts, overwrite=options.overwrite, trust=options.trust_remote_code)
         work.discard()
         return made
 
@@ -170,7 +173,7 @@ def _prepare(
     return _Plan(recipe, source, model, data, judge, device, contract)
 
 
-def _train(plan: _Plan, work: TrainingFolder, options: TrainOptions, listeners: Listeners) -> None:
+def _train(plan: _Plan, work: TrainingFolder, options: TrainOptions, listeners: Listeners) -> Session:
     step = work.begin(plan.contract, restart=options.restart)
     keep_rows(work.log, until=step)
     watch = Watch(
@@ -201,6 +204,7 @@ def _train(plan: _Plan, work: TrainingFolder, options: TrainOptions, listeners: 
         if good is not None:
             listeners.note(f"the last good checkpoint, of step {good:,}, is a model's folder: {there[good]}")
         raise
+    return session
 
 
 def _judge_base(plan: _Plan, judge: Judge, log: Path, listeners: Listeners) -> None:
