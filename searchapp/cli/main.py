@@ -11,10 +11,7 @@ import typer
 from searchapp import __version__
 from searchapp.cli.entry import main as main
 
-COMMANDS = (
-    *("index", "query", "add", "upsert", "delete", "compact", "info", "verify", "doctor", "bench"),
-    *("mine", "train"),
-)
+COMMANDS = ("index", "query", "add", "upsert", "delete", "compact", "info", "verify", "doctor", "bench", "train")
 """A module of this folder each, with a function of that name, or an app of several."""
 
 

@@ -210,7 +210,7 @@ _NOT_FINITE = (
     "empty or broken texts in the data"
 )
 _COLLAPSED = (
-    "the model tells no texts apart, or its weights don't change: try a lower rate (--set training.learning_rate=...), "
+    "the model tells no texts apart, or its weights don't change: try another rate (--set training.learning_rate=...), "
     "float32 (--set training.precision=fp32), a pretrained base, and check that the rows differ"
 )
 _NONE_GOOD = "no checkpoint of this training is known to be good; any that was made before is kept"

@@ -97,6 +97,7 @@ def _make(session: Session, watch: Watch, progress: Progress) -> "SentenceTransf
     from sentence_transformers import SentenceTransformerTrainer
     from transformers import PrinterCallback
 
+    without_drawing = require("torch", extra="train").random.fork_rng
     rows, model = to_dataset(session.data), session.model
     sampler = make_sampler(session.data) if session.recipe.training.sampler == "no_duplicates" else None
 
@@ -114,6 +115,13 @@ def _make(session: Session, watch: Watch, progress: Progress) -> "SentenceTransf
         ) -> "BatchSampler | None":
             make = super().get_batch_sampler if sampler is None or dataset is not rows else sampler
             return make(dataset, batch_size, drop_last, valid_label_columns, generator, seed)
+
+        def evaluate(
+            self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+        ) -> dict[str, float]:
+            """Evaluate without drawing random numbers: how often a model is judged must not change what it learns."""
+            with without_drawing(devices=[]):
+                return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
 
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
             """Leave it out: the card is ours to write, and gathering what it says takes a while."""

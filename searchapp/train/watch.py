@@ -9,8 +9,9 @@ from typing import Any
 
 from searchapp.encoders import Encoder
 from searchapp.encoders.checks import CANARIES
+from searchapp.errors import BadVectorsError, MeasureError, SearchappError
 from searchapp.train.guards import Guards
-from searchapp.train.judge import Judge
+from searchapp.train.judge import Judge, Measures
 from searchapp.train.log import LogRow, append_row, best_step, flatten, read_rows
 from searchapp.train.recipe import Recipe
 
@@ -79,7 +80,13 @@ class Watch:
 
         Raises TrainingError where the training is to stop; the row is written all the same.
         """
-        measures = self.judge.judge(self.encoder()) if due.judge and self.judge is not None else {}
+        measures: Measures = {}
+        refused: SearchappError | None = None
+        if due.judge and self.judge is not None:
+            try:
+                measures = self.judge.judge(self.encoder())
+            except (BadVectorsError, MeasureError) as error:
+                refused = error
         row = LogRow(
             epoch=at.epoch,
             step=at.step,
@@ -94,6 +101,8 @@ class Watch:
         self._unlogged.clear()
         if due.save:
             self.guards.note_vectors(at.step, self.encoder().encode_documents(CANARIES))
+        if refused is not None:
+            self.guards.note_refusal(at.step, refused)
         if due.judge:
             self.guards.note_evaluation(at.step, eval_loss, measures)
         return row
