@@ -15,7 +15,7 @@ from searchapp.train.guards import SCALED, GuardOptions, Guards
 
 LOWER = "try a lower rate (--set training.learning_rate=...), float32 (--set training.precision=fp32), and look for"
 COLLAPSED = (
-    "the model tells no texts apart, or its weights don't change: try a lower rate (--set training.learning_rate"
+    "the model tells no texts apart, or its weights don't change: try another rate (--set training.learning_rate"
 )
 UNLIKE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, -1.0]], dtype=np.float32)
 
