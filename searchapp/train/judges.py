@@ -60,22 +60,21 @@ def open_judge(
 
 
 def _recognise(path: str | Path, spec: DataSpec) -> Task:
-    """Tell what a path is judged as, by its first row where templates or its columns don't say."""
+    """Tell what a path is judged as, by its first row where its columns don't say."""
     if holds_judgments(path):
         return "retrieval"
-    columns = columns_of(spec)
-    if not columns.names_pairs and not Path(path).is_dir():
+    if not Path(path).is_dir():
         try:
             return recognise_task(path)
         except InputError:
             # Rows of an anchor and a positive are no task of the bench's; if it is none of those, reading them says so.
             pass
-    first = next(read_anchors(path, columns))
+    first = next(read_anchors(path, columns_of(spec)))
     return "triplets" if first.negatives else "retrieval"
 
 
 def _read_triplets(path: str | Path, spec: DataSpec, bad_rows: BadRows) -> Iterator[Triplet]:
-    if not (spec.anchor or spec.positive or spec.negative or Path(path).is_dir()):
+    if not (spec.anchor or spec.positive or spec.negative):
         yield from read_triplets(path, bad_rows)
         return
     for number, triplet in enumerate(read_anchors(path, columns_of(spec), bad_rows), 1):

@@ -11,6 +11,7 @@ import pytest
 from searchapp.encoders import load_encoder
 from searchapp.train.card import CardFacts, base_name, render_model_card
 from searchapp.train.log import LogRow
+from searchapp.train.recipe import LossSpec
 from searchapp.train.recipe_file import parse_recipe
 from tests.models_on_disk import make_bge, make_e5
 from tests.train.cards import ROWS, make_facts
@@ -149,6 +150,15 @@ def test_rows_losses_and_settings_are_told() -> None:
     ):
         assert snippet in details
     assert "not shown" not in details and "<details><summary>Click to expand</summary>\n\n| Epoch" not in details
+
+
+def test_dims_to_cut_to_are_told_where_there_are_several() -> None:
+    facts = make_facts()
+    assert "Its vectors may be cut to fewer dimensions (64, 8) and made unit length again.\n" in render_model_card(
+        facts
+    )
+    plain = replace(facts.recipe, loss=LossSpec())
+    assert "cut to fewer" not in render_model_card(replace(facts, recipe=plain))
 
 
 def test_a_long_log_is_folded() -> None:

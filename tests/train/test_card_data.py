@@ -79,4 +79,6 @@ def test_arguments_are_told_without_paths(tmp_path: Path) -> None:
     told, changed = describe_arguments(made, Arguments(output_dir="", use_cpu=True))
     assert changed == {"learning_rate": 1e-6, "prompts": {"anchor": "query: "}}
     assert told["per_device_train_batch_size"] == 8 and told["learning_rate"] == 1e-6
+    made.resume_from_checkpoint = str(tmp_path / "checkpoint-40")
+    told, _ = describe_arguments(made, Arguments(output_dir="", use_cpu=True))
     assert "output_dir" not in told and str(tmp_path) not in str(told)

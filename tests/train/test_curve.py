@@ -123,6 +123,17 @@ def test_many_points_are_a_line_and_seven_dims_are_told_apart() -> None:
     assert [title for title in titles if title.startswith("sts-16")] == [f"sts-16, step 50: {0.5 + 0.05 - 0.06:.4f}"]
 
 
+def test_a_loss_that_never_moved_is_a_level_line() -> None:
+    # As of a model that has collapsed: the loss stays where it was.
+    rows = [LogRow(1.0, 1, 5.2666), LogRow(2.0, 2, 5.2666)]
+    root = parse(draw_curve(rows, measure=None, best=2))
+    (drawn,) = lines(root)
+    assert drawn[0][1] == drawn[1][1] and drawn[0][0] < drawn[1][0]
+    # There is no half a step.
+    steps = [word for word in words(root) if re.fullmatch(r"[\d,.]+", word) and float(word) < 5]
+    assert steps == ["0", "1", "2"]
+
+
 def test_every_element_lies_within_the_picture() -> None:
     root = parse(draw_curve(ROWS, measure=MEASURE, best=40))
     width, height = float(root.get("width", 0)), float(root.get("height", 0))

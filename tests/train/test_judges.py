@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from searchapp.corpus import open_dataset
+from searchapp.corpus import ReadOptions, open_dataset
 from searchapp.errors import InputError, UsageError
 from searchapp.prompts import Prompts
 from searchapp.train.examples import Example
@@ -66,7 +66,7 @@ def test_files_are_known_by_their_columns(triplets: Path, scored: Path, folder: 
 
 def test_a_folder_is_judged_on_its_test_split_with_the_recipe_s_text(folder: Path) -> None:
     recipe = replace(RECIPE, data=DataSpec(text="{text}! {title}", split="train"))
-    judge = open_judge(folder, recipe=recipe, width=48)
+    judge = open_judge(folder, recipe=recipe, width=48, options=ReadOptions(split="train"))
     assert list(judge.queries) == ["red bag"]
     assert list(judge.documents) == ["red! bag", "oak! table"]
     # Grade 1 counts as the test split says, so that a ranking of both is worth the whole.
@@ -124,6 +124,11 @@ def test_templates_say_which_columns_belong_together(tmp_path: Path) -> None:
     asked = replace(RECIPE, data=data, judge=JudgeSpec(task="triplets"))
     with pytest.raises(InputError, match=r"row 1 of .* has no negative.*--set judge.task=retrieval"):
         open_judge(path, recipe=asked, width=48)
+
+
+def test_scored_pairs_are_that_whatever_is_trained_on(scored: Path) -> None:
+    data = DataSpec(anchor="{abbreviation}", positive="{expansion}")
+    assert open_judge(scored, recipe=replace(RECIPE, data=data), width=48).task == "pairs"
 
 
 def test_a_folder_of_rows_is_told_from_one_of_judgments(tmp_path: Path) -> None:

@@ -185,3 +185,15 @@ def test_progress_tells_texts_and_dims() -> None:
     )
     judge.judge(HashEncoder())
     assert told == [("embedding", 3, 6), ("embedding", 6, 6), ("measuring d48", 0, 2), ("measuring d8", 1, 2)]
+
+
+def test_progress_tells_how_far_a_corpus_is_read(tmp_path: Path) -> None:
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\t7\t1\n")
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "bag"}\n')
+    rows = (f'{{"_id": "{number}", "title": "", "text": "bag {number}"}}\n' for number in range(2500))
+    (tmp_path / "corpus.jsonl").write_text("".join(rows))
+    told: list[tuple[str, int, int | None]] = []
+    asked = asked_of_dataset(open_dataset(tmp_path), lambda *step: told.append(step))
+    assert told == [("reading", 1000, None), ("reading", 2000, None)]
+    assert len(asked.documents) == 2500
