@@ -11,7 +11,10 @@ import typer
 from searchapp import __version__
 from searchapp.cli.entry import main as main
 
-COMMANDS = ("index", "query", "add", "upsert", "delete", "compact", "info", "verify", "doctor", "bench", "train")
+COMMANDS = (
+    *("index", "query", "add", "upsert", "delete", "compact", "info", "verify", "doctor", "bench"),
+    *("mine", "train"),
+)
 """A module of this folder each, with a function of that name, or an app of several."""
 
 

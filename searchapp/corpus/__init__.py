@@ -3,7 +3,7 @@
 open_corpus     a file, a folder, a glob or standard input; formats are rows of the table in formats.py
 open_dataset    a BEIR, ESCI or TREC folder, irds:NAME, or corpus, queries and qrels one by one
 read_queries, read_qrels, read_run, write_run, read_slices
-read_triplets, read_scored_pairs, and recognise_task, which tells these from what open_dataset takes
+read_triplets, write_triplets, read_scored_pairs, and recognise_task, which tells these from what open_dataset takes
 read_anchors    pairs and triplets to train on; holds_judgments tells them from what open_dataset takes
 """
 
@@ -18,7 +18,7 @@ from searchapp.corpus.rows import BadRows, Skipped
 from searchapp.corpus.runs import Order, read_run, write_run
 from searchapp.corpus.slice_file import read_slices
 from searchapp.corpus.tasks import TASKS, Task, holds_judgments, recognise_task
-from searchapp.corpus.triplets import read_triplets
+from searchapp.corpus.triplets import read_triplets, write_triplets
 
 __all__ = [
     "TASKS",
@@ -44,4 +44,5 @@ __all__ = [
     "read_triplets",
     "recognise_task",
     "write_run",
+    "write_triplets",
 ]

@@ -82,11 +82,23 @@ def open_dataset(
     return _open_trec(folder, split, options)
 
 
+def keep_judged(name: str, queries: Iterable[Query], qrels: Qrels) -> tuple[Query, ...]:
+    """Keep the queries that have judgments. Raises InputError for judgments without a query."""
+    kept = tuple(query for query in queries if query.query_id in qrels)
+    missing = sorted(qrels.keys() - {query.query_id for query in kept})
+    if missing:
+        raise InputError(
+            f"{name} lacks {len(missing):,} of {len(qrels):,} judged queries, the first {', '.join(missing[:5])};"
+            " add them, or name the queries that belong to these judgments"
+        )
+    return kept
+
+
 def _open_beir(folder: Path, split: str, options: ReadOptions) -> Dataset:
     bad_rows = BadRows(options.on_bad_row, advice=SKIP_ADVICE)
     qrels = read_qrels_from(beir.qrels_file(folder, split), bad_rows)
     source = beir.queries_file(folder)
-    queries = _judged(source.name, read_queries_from(source, bad_rows), qrels)
+    queries = keep_judged(source.name, read_queries_from(source, bad_rows), qrels)
     corpus = open_corpus(folder, options)
     return Dataset(corpus.name, "beir", split, corpus, queries, qrels, skipped=bad_rows.skipped)
 
@@ -117,7 +129,7 @@ def _open_irds(path: str, split: str, options: ReadOptions) -> Dataset:
     collection = irds.open_collection(path)
     corpus = collection.corpus(options)
     qrels = collect(collection.source, collection.judgments(bad_rows), bad_rows)
-    queries = _judged(path, collection.queries(bad_rows), qrels)
+    queries = keep_judged(path, collection.queries(bad_rows), qrels)
     name, _, last = collection.name.rpartition("/")
     return Dataset(name or last, "irds", last if name else "all", corpus, queries, qrels, skipped=bad_rows.skipped)
 
@@ -147,21 +159,9 @@ def _open_parts(parts: DatasetParts, split: str, options: ReadOptions, kind: str
         raise UsageError(f"--split {split} goes with BEIR and ESCI folders; here name the qrels of that split")
     bad_rows = BadRows(options.on_bad_row, advice=SKIP_ADVICE)
     qrels = read_qrels(parts.qrels, bad_rows)
-    queries = _judged(str(parts.queries), read_queries(parts.queries, bad_rows), qrels)
+    queries = keep_judged(str(parts.queries), read_queries(parts.queries, bad_rows), qrels)
     corpus = open_corpus(parts.corpus, options)
     return Dataset(corpus.name, kind, split, corpus, queries, qrels, skipped=bad_rows.skipped)
-
-
-def _judged(name: str, queries: Iterable[Query], qrels: Qrels) -> tuple[Query, ...]:
-    """Keep the queries that have judgments. Raises InputError for judgments without a query."""
-    kept = tuple(query for query in queries if query.query_id in qrels)
-    missing = sorted(qrels.keys() - {query.query_id for query in kept})
-    if missing:
-        raise InputError(
-            f"{name} lacks {len(missing):,} of {len(qrels):,} judged queries, the first {', '.join(missing[:5])};"
-            " add them, or name the queries that belong to these judgments"
-        )
-    return kept
 
 
 def _chosen_split(split: str, options: ReadOptions) -> str:

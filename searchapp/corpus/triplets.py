@@ -1,7 +1,8 @@
 """Triplets: an anchor, what belongs to it, and what does not; from JSON lines, CSV, TSV or Parquet."""
 
+import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from searchapp.corpus.examples import at_least_one, collect, is_blank, read_rows, text_of
@@ -9,6 +10,7 @@ from searchapp.corpus.recipe import first_present
 from searchapp.corpus.rows import BadRows, Row, describe
 from searchapp.corpus.sources import list_sources
 from searchapp.errors import RowError
+from searchapp.layout import replacing_file
 from searchapp.records import Triplet
 
 ANCHOR_COLUMNS = ("anchor", "query")
@@ -31,6 +33,25 @@ def read_triplets(path: str | Path, bad_rows: BadRows | None = None) -> Iterator
     sources = list_sources(path)
     rows = (row for source in sources for row in read_rows(source, "triplets"))
     return at_least_one(collect(rows, _triplet, refused), sources[0].name, "triplets", refused)
+
+
+def write_triplets(path: Path, triplets: Iterable[Triplet]) -> int:
+    """Write triplets as JSON lines that `read_triplets` reads, whole or not at all; return how many.
+
+    A row's negatives are `negative`, or `negative_1`, `negative_2` and so on where any row has several.
+    """
+    rows = list(triplets)
+    several = any(len(row.negatives) > 1 for row in rows)
+    with replacing_file(path) as temporary, temporary.open("w", encoding="utf-8") as out:
+        for row in rows:
+            names = (f"negative_{number}" if several else "negative" for number in range(1, len(row.negatives) + 1))
+            columns = {
+                "anchor": row.anchor,
+                "positive": row.positive,
+                **dict(zip(names, row.negatives, strict=True)),
+            }
+            out.write(json.dumps(columns, ensure_ascii=False) + "\n")
+    return len(rows)
 
 
 def has_triplets(columns: Collection[str]) -> bool:

@@ -7,14 +7,11 @@ from pathlib import Path
 from searchapp.corpus import (
     AnchorColumns,
     BadRows,
-    Dataset,
     ReadOptions,
     holds_judgments,
-    open_dataset,
     read_anchors,
 )
-from searchapp.corpus.dataset import DEFAULT_SPLIT
-from searchapp.corpus.formats import folder_format, path_name
+from searchapp.corpus.formats import path_name
 from searchapp.corpus.rows import SKIP_ADVICE
 from searchapp.corpus.template import Template
 from searchapp.errors import InputError
@@ -22,7 +19,7 @@ from searchapp.prompts import Prompts
 from searchapp.train.draft import Draft, PromptStripper, group_relevant
 from searchapp.train.examples import Example, TrainingData
 from searchapp.train.fingerprint import fingerprint_rows
-from searchapp.train.judgments import read_judgments
+from searchapp.train.judgments import TRAIN, open_judgments, read_judgments
 from searchapp.train.negatives import level_negatives
 from searchapp.train.recipe import DataSpec
 
@@ -52,7 +49,8 @@ def read_training_data(
     """
     stripper = PromptStripper(prompts)
     if holds_judgments(path):
-        dataset = _open(path, spec, options)
+        options = replace(options, text=spec.text or options.text, store=())
+        dataset = open_judgments(path, None if spec.split == TRAIN else spec.split, options)
         name, kind = dataset.name, dataset.format
         draft = read_judgments(dataset, spec, stripper, progress)
         skipped = (dataset.skipped + dataset.corpus.skipped).count
@@ -100,13 +98,6 @@ def _finish(name: str, draft: Draft, negatives: int, about: dict[str, str | int]
     }
     bare = TrainingData(name, levelled.examples, draft.relevant, {**about, **draft.about})
     return retold(bare, levelled.examples, counts)
-
-
-def _open(path: str | Path, spec: DataSpec, options: ReadOptions) -> Dataset:
-    # TREC folders have no splits, and that of ir_datasets is part of the name: only one that was asked for is in vain.
-    has_splits = Path(path).is_dir() and folder_format(Path(path), options.format) is not None
-    split = spec.split if has_splits or spec.split != DataSpec().split else DEFAULT_SPLIT
-    return open_dataset(path, split=split, options=replace(options, text=spec.text or options.text, store=()))
 
 
 def _read_rows(path: str | Path, spec: DataSpec, stripper: PromptStripper, bad_rows: BadRows) -> Draft:

@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from searchapp.corpus import Dataset
+from searchapp.corpus import Dataset, ReadOptions, open_dataset
+from searchapp.corpus.dataset import DEFAULT_SPLIT
+from searchapp.corpus.formats import folder_format
 from searchapp.errors import InputError
 from searchapp.train.draft import Draft, PromptStripper, group_relevant
 from searchapp.train.examples import Example
 from searchapp.train.recipe import DataSpec
+
+TRAIN = "train"
+"""The split that is trained on where none is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,15 @@ class Grades:
         ids = sorted(judged, key=lambda doc_id: (-judged[doc_id], doc_id))
         positives = [doc_id for doc_id in ids if judged[doc_id] >= self.positive]
         return positives, [doc_id for doc_id in ids if judged[doc_id] <= self.negative]
+
+
+def open_judgments(path: str | Path, split: str | None, options: ReadOptions) -> Dataset:
+    """Open a data set as `open_dataset` does, with the split to train on where there are several and none is named."""
+    if split is None:
+        # TREC folders have no splits, and that of ir_datasets is part of the name.
+        has_splits = Path(path).is_dir() and folder_format(Path(path), options.format) is not None
+        split = TRAIN if has_splits else DEFAULT_SPLIT
+    return open_dataset(path, split=split, options=options)
 
 
 def read_judgments(
