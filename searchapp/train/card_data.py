@@ -48,7 +48,7 @@ def data_lines(data: TrainingData, columns: Sequence[ColumnFacts]) -> Iterator[s
     yield f"* Dataset: {data.name}"
     yield f"* Size: {len(data.examples):,} training samples"
     yield f"* Columns: {_listed([f'<code>{name}</code>' for name in data.columns])}"
-    told = ", ".join(f"{name.replace('_', ' ')} {_told(value)}" for name, value in data.about.items())
+    told = ", ".join(f"{name.replace('_', ' ')} {_told(value)}" for name, value in data.about.items() if value)
     if told:
         yield f"* As read: {told}"
     if data.fingerprint:

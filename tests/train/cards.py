@@ -16,7 +16,9 @@ EXAMPLES = (
     Example("赤い鞄", "木のテーブル", ("x" * 400,)),
     Example("fourth", "not shown", ("nor this",)),
 )
-DATA = TrainingData("shop-pairs", EXAMPLES, {}, {"rows": 1234, "source": "shop"}, fingerprint="f" * 64)
+DATA = TrainingData(
+    "shop-pairs", EXAMPLES, {}, {"rows": 1234, "leaked": 0, "source": "shop", "text": ""}, fingerprint="f" * 64
+)
 COLUMNS = (ColumnFacts("anchor", 3, 4.25, 9), ColumnFacts("positive", 4, 10.5, 34), ColumnFacts("negative", 2, 7.0, 12))
 KEYS = ("shop-64_cosine_ndcg@10", "shop-64_cosine_map@100", "shop-8_cosine_ndcg@10", "shop-8_cosine_map@100")
 ROWS = (
