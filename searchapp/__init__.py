@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from searchapp.index import open_index as open_index
     from searchapp.metrics import evaluate as evaluate
     from searchapp.search import Searcher as Searcher
+    from searchapp.train.recipe_file import open_recipe as open_recipe
+    from searchapp.train.run import train_model as train_model
 
 __version__ = "0.1.0"
 
@@ -25,9 +27,21 @@ _HOMES = {
     "open_corpus": "searchapp.corpus",
     "open_dataset": "searchapp.corpus",
     "open_index": "searchapp.index",
+    "open_recipe": "searchapp.train.recipe_file",
+    "train_model": "searchapp.train.run",
 }
 
-__all__ = ["Searcher", "build_index", "evaluate", "load_encoder", "open_corpus", "open_dataset", "open_index"]
+__all__ = [
+    "Searcher",
+    "build_index",
+    "evaluate",
+    "load_encoder",
+    "open_corpus",
+    "open_dataset",
+    "open_index",
+    "open_recipe",
+    "train_model",
+]
 
 
 def __getattr__(name: str) -> object:

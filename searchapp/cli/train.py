@@ -20,7 +20,7 @@ def train(
         typer.Option(
             "--recipe",
             "-r",
-            help="esci, allnli-matryoshka, swahili-matryoshka, e5-acronyms, static-matryoshka, or FILE.toml.",
+            help="judgments, esci, allnli-matryoshka, swahili-matryoshka, e5-acronyms, static-matryoshka, FILE.toml.",
         ),
     ] = None,
     data: Annotated[
@@ -61,7 +61,9 @@ def train(
 
     Examples:
 
-        searchapp train --recipe esci --show
+        searchapp train --recipe judgments --show
+
+        searchapp train --recipe judgments --data data/sample --eval data/sample --out models/shop
 
         searchapp train --recipe esci --data ../data/esci --eval triplets-test.jsonl --out models/shop
 
