@@ -150,8 +150,14 @@ TABLE = {
 }
 
 
-def test_the_packaged_recipes_are_the_four_models_that_work_and_a_static_one() -> None:
-    assert recipe_names() == tuple(sorted(TABLE))
+def test_the_packaged_recipes_are_the_four_models_that_work_a_static_one_and_one_for_judgments() -> None:
+    assert recipe_names() == tuple(sorted([*TABLE, "judgments"]))
+
+
+def test_the_recipe_for_judgments_fits_the_packaged_model_and_chooses_nothing_by_what_it_is_judged_on() -> None:
+    recipe = open_recipe("judgments")
+    assert (recipe.model.base, recipe.dims) == ("minilm", (384, 256, 128, 64, 32))
+    assert (recipe.training.keep, recipe.judge.task, recipe.data.negatives) == ("last", "retrieval", 1)
 
 
 @pytest.mark.parametrize("name", TABLE)
