@@ -1,6 +1,5 @@
 """Recipe files: packaged ones by name, any other by its path; read whole or refused with path:line, and written."""
 
-import hashlib
 import json
 import re
 import tomllib
@@ -100,10 +99,10 @@ def render_recipe(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def fingerprint(recipe: Recipe) -> str:
-    """Return the hex sha256 of all that a recipe decides: the same for the same training, whatever `about` says."""
-    tree = {key: get_field(tree_of(recipe_of(tree_of(recipe))), key) for key in hints() if key != "about"}
-    return hashlib.sha256(json.dumps(tree, ensure_ascii=True).encode()).hexdigest()
+def fields_of(recipe: Recipe) -> dict[str, str]:
+    """Return all that a recipe decides, by dotted names: the same for the same training, whatever `about` says."""
+    tree = tree_of(recipe_of(tree_of(recipe)))
+    return {key: json.dumps(get_field(tree, key), ensure_ascii=False) for key in hints() if key != "about"}
 
 
 def _read(path: Path) -> str:

@@ -1,6 +1,5 @@
 """The way of a training: recipe, rows and base in; checkpoints on the way; a model folder at the end, whole or not."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from searchapp.encoders.torch_load import wrap
 from searchapp.errors import BadVectorsError, MeasureError, TrainingStoppedError, UsageError
 from searchapp.layout import MODEL, check_free
 from searchapp.train.base import open_base
+from searchapp.train.card import base_name
 from searchapp.train.checkpoints import checkpoint_path, whole_checkpoints
 from searchapp.train.data import read_training_data
 from searchapp.train.examples import TrainingData
@@ -32,7 +32,7 @@ from searchapp.train.log import LogRow, append_row, best_step, flatten, keep_row
 from searchapp.train.model_folder import Made, place_model, read_report
 from searchapp.train.recipe import Recipe
 from searchapp.train.recipe_checks import check_recipe
-from searchapp.train.recipe_file import fingerprint as fingerprint_recipe
+from searchapp.train.recipe_file import fields_of
 from searchapp.train.trainer import Session, precision_of, run_trainer
 from searchapp.train.watch import Watch
 from searchapp.train.work import TrainingFolder, training_on
@@ -115,7 +115,7 @@ def train_model(
         made = Made(
             folder=out,
             recipe=plan.recipe,
-            base=plan.source.name,
+            base=base_name(plan.source.name),
             contract=plan.contract,
             about=plan.data.about,
             rows=tuple(rows),
@@ -163,12 +163,12 @@ def _prepare(
     if precision != recipe.training.precision:
         note(f"{device} computes in {precision}, where the recipe says {recipe.training.precision}")
     contract = {
-        "recipe": fingerprint_recipe(recipe),
-        "data": data.fingerprint,
-        "judged on": "" if judge is None else judge.fingerprint,
-        "base": fingerprint(hash_files(source.path)),
+        **fields_of(recipe),
+        "rows": data.fingerprint,
+        "judged on": "nothing" if judge is None else judge.fingerprint,
+        "weights of the base": fingerprint(hash_files(source.path)),
         "device": device.partition(":")[0],
-        "versions": json.dumps(library_versions()),
+        **library_versions(),
     }
     return _Plan(recipe, source, model, data, judge, device, contract)
 
