@@ -34,7 +34,9 @@ def qrels_file(folder: Path, split: str) -> Source:
     splits = sorted({item.name.split(".tsv")[0] for item in folder.glob("qrels/*.tsv*")})
     if not splits:
         raise InputError(f"{folder} has no qrels/*.tsv; expected qrels/{split}.tsv with the judgments")
-    raise InputError(f"{folder} has no split {split!r}; type --split with one of: {', '.join(splits)}")
+    raise InputError(
+        f"{folder} has no split {split!r}; type --split (to train: --set data.split=) with one of: {', '.join(splits)}"
+    )
 
 
 def _required(folder: Path, name: str) -> Source:

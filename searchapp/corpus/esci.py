@@ -121,7 +121,10 @@ class Examples:
     def _nothing(self, splits: set[str]) -> str:
         if splits:
             there = ", ".join(sorted(splits))
-            return f"{self.source.name} has no split {self._split!r}; type --split with one of: {there}"
+            return (
+                f"{self.source.name} has no split {self._split!r}; type --split (to train: --set data.split=) with one"
+                f" of: {there}"
+            )
         chosen = f"--locale {self._options.locale} --version {self._options.version}"
         return f"{self.source.name} has no judgment under {chosen} (None is all); name others, or leave them out"
 

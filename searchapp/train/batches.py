@@ -22,7 +22,6 @@ def cut_batches(order: Sequence[int], conflicts: Conflicts, size: int) -> Iterat
             reason = key if batch.blocks(key) else batch.blocker(order[place])
             if reason is None:
                 waiting.take(key)
-                waiting.close(key)
                 batch.add(order[place])
                 rows.append(order[place])
             elif reason == key:

@@ -110,7 +110,11 @@ def test_what_is_there_stays_unless_told(shop: Path, tmp_path: Path) -> None:
             "an index has no judgments; type --queries FILE and --qrels FILE, or --cor",
         ),
         (["{shop}", "--out", "{tmp}/t", "--corpus", "{shop}"], 2, "--corpus goes with an index, and {shop} is none"),
-        (["{shop}", "--out", "{tmp}/t", "--split", "dev"], 1, "has no split 'dev'; type --split with one of: train"),
+        (
+            ["{shop}", "--out", "{tmp}/t", "--split", "dev"],
+            1,
+            "has no split 'dev'; type --split (to train: --set data.split=) with one of: train",
+        ),
         (["{index}", "--out", "{tmp}/t", "--query-prompt", "q: "], 2, "--query-prompt doesn't go with an index"),
         (["{shop}", "--out", "{tmp}/t", "--negatives", "0"], 2, "--negatives must be at least 1"),
         (

@@ -38,7 +38,7 @@ def test_a_beir_folder(beir: Path) -> None:
 
 
 def test_a_beir_folder_says_what_it_lacks(beir: Path) -> None:
-    with pytest.raises(InputError, match=r"has no split 'train'; type --split with one of: dev, test"):
+    with pytest.raises(InputError, match=r"has no split 'train'; type --split .* with one of: dev, test"):
         open_dataset(beir, split="train")
     with pytest.raises(InputError, match=r"has no split '../qrels/test'"):
         open_dataset(beir, split="../qrels/test")

@@ -67,6 +67,27 @@ def test_many_rows_that_wait_are_batched_as_the_slow_way_does() -> None:
     assert found == list(slow_batches(order, rows, relevant, 8))
 
 
+class Looked(list[tuple[int, ...]]):
+    """Counts how often a row is looked at."""
+
+    count = 0
+
+    def __getitem__(self, place):
+        self.count += 1
+        return super().__getitem__(place)
+
+
+@pytest.mark.parametrize("relevant", [{}, {"same": frozenset({f"p{n}" for n in range(100)})}])
+def test_rows_that_wait_are_not_looked_at_in_every_batch(relevant: Relevant) -> None:
+    rows = [("same" if n < 300 else f"a{n}", f"p{n}") for n in range(400)]
+    rows[350:] = [(f"b{n}", f"p{n}") for n in range(50)]
+    conflicts = Conflicts(rows, relevant)
+    conflicts.texts = Looked(conflicts.texts)
+    batches = list(cut_batches(range(400), conflicts, 8))
+    assert batches == list(slow_batches(range(400), rows, relevant, 8))
+    assert conflicts.texts.count < 8 * len(rows)
+
+
 def data_of(rows: Sequence[Sequence[str]], relevant: Relevant | None = None) -> TrainingData:
     examples = [Example(row[0], row[1], tuple(row[2:])) for row in rows]
     return TrainingData("rows", examples, relevant or {})
