@@ -1,6 +1,6 @@
 """Rows to train on: an anchor, what belongs to it, and hard negatives where there are any."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def _rows(source: Source, columns: AnchorColumns) -> Iterator[Row | RowError]:
     first = True
     for row in read_rows(source, _WHAT):
         if first and isinstance(row, Row):
-            if has_pairs(row.columns) and not (columns.names_pairs or _has_positive(row.columns)):
+            if has_pairs(row.columns) and not columns.names_pairs:
                 raise InputError(f"{source.name} holds scored pairs: {_scored(source.name)}")
             first = False
         yield row
@@ -72,10 +72,6 @@ def _scored(name: str) -> str:
         "they are judged on, and trained on are texts that belong together; name pairs or triplets (anchor, positive,"
         f" negative), or judge on it with --eval {name}"
     )
-
-
-def _has_positive(columns: Collection[str]) -> bool:
-    return any(name in columns for name in POSITIVE_COLUMNS)
 
 
 def _several(row: Row, columns: AnchorColumns) -> tuple[Triplet, ...]:

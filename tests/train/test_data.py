@@ -66,7 +66,7 @@ def test_the_fingerprint_is_of_the_rows_alone(tmp_path: Path) -> None:
 def test_prompts_that_are_in_the_text_are_taken_off_and_counted(tmp_path: Path) -> None:
     path = write_rows(
         tmp_path / "p.jsonl",
-        {"anchor": "query: 5GC", "positive": "passage: 코어 네트워크", "negative": "passage: query: x"},
+        {"anchor": "query:  5GC", "positive": "passage: 코어 네트워크", "negative": "passage: query: x"},
         {"anchor": "AP", "positive": "query: Access Point", "negative": "passage:"},
     )
     data = read(path, prompts=E5)

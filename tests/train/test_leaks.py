@@ -72,6 +72,9 @@ def test_prompts_on_either_side_make_no_difference() -> None:
     assert kept(rows, Asks("retrieval", ("query: 5gc",))) == ["5GC", "AP"]
     prefixed = data_of(Example("query: 5GC", "x"), Example("AP", "access point"))
     assert kept(prefixed, Asks("retrieval", ("5gc",)), prompts) == ["AP"]
+    shared = Asks("retrieval", ("x",), ("passage: Access Point",))
+    assert drop_leaks(rows, shared, leakage="drop", prompts=prompts).about["documents_shared"] == 1
+    assert drop_leaks(rows, shared, leakage="drop").about["documents_shared"] == 0
 
 
 def test_an_error_names_the_first_row_and_what_to_type() -> None:
