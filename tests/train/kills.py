@@ -23,6 +23,9 @@ from tests.train.small import small_recipe
 MOMENTS = {"stepping": 1, "saving": 3, "placing": 1}
 """How many kills at each stage: between steps, while a checkpoint is written or let go of, and at the end."""
 
+NOTED = "noted.txt"
+"""Where the last thing that was noted is written down."""
+
 
 class Killer:
     """Counts what is announced of each stage, and kills its own process at one of them."""
@@ -68,7 +71,7 @@ def train(place: Path, out: Path, killer: Killer) -> None:
             place / "rows.jsonl",
             out,
             judged_on=place / "held-out.jsonl",
-            listeners=Listeners(progress=progress),
+            listeners=Listeners(progress=progress, note=(place / NOTED).write_text),
         )
 
 
@@ -115,14 +118,17 @@ def main(place: Path) -> None:
         for moment in range(moments):
             at = 1 + (2 * moment + 1) * counts[stage] // (2 * moments)
             out = place / f"{stage}{moment}" / "shop"
+            (place / NOTED).unlink(missing_ok=True)
             codes = [
                 told(partial(train, place, out, killer), place, "killed.log")
                 for killer in (Killer(stage, at), Killer())
             ]
+            went_on = (place / NOTED).read_text(encoding="utf-8") if (place / NOTED).exists() else ""
             left = sorted(item.name for item in out.parent.iterdir())
             found = outcome(out) if codes[-1] == FINISHED else {}
             same = [name for name, value in reference.items() if found.get(name) == value]
-            result = {"stage": stage, "at": [at, counts[stage]], "codes": codes, "same": same, "left": left}
+            result = {"stage": stage, "at": [at, counts[stage]], "codes": codes, "same": same}
+            result |= {"left": left, "went_on": went_on}
             sys.stdout.write(json.dumps(result) + "\n")
 
 

@@ -35,6 +35,10 @@ def test_killed_at_any_moment_and_typed_again_gives_the_same_weights(tmp_path: P
     ], done.stderr
     same = {"codes": [-signal.SIGKILL, 0], "same": ["weights", "log", "step"], "left": ["shop"]}
     assert [result for result in results if {name: result[name] for name in same} != same] == [], done.stderr
+    # Steps 3, 4, 6, 8, 9 and 12 have a checkpoint; the first kill is after step 6, before its own is written.
+    from_step = [int(result["went_on"].rpartition(" ")[2]) for result in results]
+    assert (from_step[0], from_step[-1]) == (4, 12), results
+    assert set(from_step[1:-1]) <= {3, 4, 6, 8, 9}, results
 
 
 def test_ctrl_c_keeps_the_last_checkpoint_says_how_to_go_on_and_the_same_call_does(tmp_path: Path) -> None:
