@@ -88,6 +88,7 @@ def train(
     from searchapp.cli.assemble import ReadTexts, read_options
     from searchapp.cli.progress import ProgressBar
     from searchapp.cli.training import describe_end, describe_row, end_as_json
+    from searchapp.train.processes import is_first
     from searchapp.train.run import Listeners, TrainOptions, train_model
 
     reading = read_options(ReadTexts("auto", None, None, None, on_bad_row, locale, version))
@@ -107,8 +108,10 @@ def train(
             out,
             judged_on=judged_on,
             options=TrainOptions(device, revision, trust_remote_code, overwrite, restart, reading),
-            listeners=Listeners(bar, note, tell),
+            listeners=Listeners(bar, note, tell) if is_first() else Listeners(),
         )
+    if not is_first():
+        return
     if as_json:
         print_json(end_as_json(made))
     else:

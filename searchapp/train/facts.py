@@ -6,6 +6,7 @@ from pathlib import Path
 
 from searchapp.build import library_versions
 from searchapp.encoders.lengths import open_token_counter
+from searchapp.encoders.quiet import collecting_reports
 from searchapp.encoders.tokens import limit_of
 from searchapp.optional import require
 from searchapp.train.card import CardFacts, JudgedFacts
@@ -20,8 +21,9 @@ from searchapp.train.trainer import Session, trainer_arguments
 def gather_facts(made: Made, session: Session, *, judged: JudgedFacts | None, weights: Path) -> CardFacts:
     """Return what the card of a model tells; `weights` is the folder of the checkpoint that is kept."""
     counter = open_token_counter(weights)
-    defaults = require("sentence_transformers", extra="train").SentenceTransformerTrainingArguments(output_dir="unused")
-    settings, changed = describe_arguments(trainer_arguments(session), defaults)
+    with collecting_reports():
+        usual = require("sentence_transformers", extra="train").SentenceTransformerTrainingArguments("unused")
+        settings, changed = describe_arguments(trainer_arguments(session), usual)
     return CardFacts(
         name=made.folder.name,
         base=made.base,

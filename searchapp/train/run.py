@@ -30,6 +30,7 @@ from searchapp.train.judges import open_judge
 from searchapp.train.leaks import drop_leaks
 from searchapp.train.log import LogRow, append_row, best_step, flatten, keep_rows, read_rows
 from searchapp.train.model_folder import Made, place_model, read_report
+from searchapp.train.processes import first_first, is_first
 from searchapp.train.recipe import Recipe
 from searchapp.train.recipe_checks import check_recipe
 from searchapp.train.recipe_file import fields_of
@@ -123,6 +124,8 @@ def train_model(
             measure=None if plan.judge is None else plan.judge.measure,
             seconds=time.monotonic() - began,
         )
+        if not is_first():
+            return made
         weights = checkpoint_path(work.checkpoints, step)
         facts = gather_facts(made, session, judged=describe_judge(plan.judge, judged_on), weights=weights)
         place_model(made, weights, facts, overwrite=options.overwrite, trust=options.trust_remote_code)
@@ -174,8 +177,10 @@ def _prepare(
 
 
 def _train(plan: _Plan, work: TrainingFolder, options: TrainOptions, listeners: Listeners) -> Session:
-    step = work.begin(plan.contract, restart=options.restart)
-    keep_rows(work.log, until=step)
+    with first_first(plan.device):
+        step = work.begin(plan.contract, restart=options.restart)
+    if is_first():
+        keep_rows(work.log, until=step)
     watch = Watch(
         recipe=plan.recipe,
         log=work.log,
@@ -186,7 +191,7 @@ def _train(plan: _Plan, work: TrainingFolder, options: TrainOptions, listeners: 
     )
     if step:
         listeners.note(f"going on from step {step:,}")
-    elif plan.judge is not None:
+    elif plan.judge is not None and is_first():
         _judge_base(plan, plan.judge, work.log, listeners)
     session = Session(
         recipe=plan.recipe,

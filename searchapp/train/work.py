@@ -18,6 +18,7 @@ from pathlib import Path
 from searchapp.errors import ContractError
 from searchapp.layout import LOCK, acquire, replacing_file, work_path
 from searchapp.train.checkpoints import keep_checkpoints, whole_checkpoints
+from searchapp.train.processes import is_first
 
 CONTRACT = "contract.json"
 
@@ -54,6 +55,8 @@ class TrainingFolder:
                 f"{self.path} is a stopped training's, with {name} {stored.get(name)}, and this call has "
                 f"{contract.get(name)}; type that call again to go on with it, or this one with --restart to start over"
             )
+        if not is_first():
+            return max(there, default=0)
         if restart or differing or not there:
             self._clear()
             there = {}
@@ -80,10 +83,14 @@ class TrainingFolder:
 def training_on(target: Path) -> Iterator[TrainingFolder]:
     """Hold a target's work folder for one training; at the end it stays if a checkpoint is in it.
 
-    Raises IndexFolderError where somebody else holds it or it can't be made.
+    Of several processes the first holds it for all. Raises IndexFolderError where somebody else holds it or it can't
+    be made.
     """
     target = target.resolve()
     folder = TrainingFolder(target, work_path(target))
+    if not is_first():
+        yield folder
+        return
     descriptor = acquire(folder.path, target)
     try:
         yield folder

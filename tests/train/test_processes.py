@@ -1,0 +1,44 @@
+"""Two processes train one model: the first alone writes and speaks."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from searchapp.train.log import read_rows
+from searchapp.train.processes import are_several, is_first
+from tests.models_on_disk import make_bge
+
+WORDS = [f"thing{number} of kind {number % 7}" for number in range(32)]
+
+
+def test_one_process_is_the_first_and_only_one() -> None:
+    assert is_first()
+    assert not are_several()
+
+
+def test_two_processes_make_one_model_and_say_it_once(tmp_path: Path) -> None:
+    rows = [{"anchor": f"where is {word}", "positive": f"here is {word}"} for word in WORDS]
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    out = tmp_path / "models" / "two"
+    call = ["searchapp", "train", "--recipe", "swahili-matryoshka", "--model", str(make_bge(tmp_path / "bge"))]
+    call += ["--data", str(data), "--eval", str(data), "--out", str(out), "--device", "cpu", "--json"]
+    settings = ["loss.matryoshka_dims=64,32", "training.batch_size=4", "training.accumulation=1", "judge.every=2"]
+    settings += ["training.max_steps=4", "data.leakage=allow"]
+    call += [part for setting in settings for part in ("--set", setting)]
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", *call],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [line.get("step") for line in lines[:-1]] == [0, 2, 4]
+    assert lines[-1]["model"] == str(out)
+    # Of 32 rows, each of the two gets a batch of 4 at a time: 4 steps are one epoch.
+    assert [(row.step, row.epoch) for row in read_rows(out / "training" / "log.jsonl")] == [(0, 0), (2, 0.5), (4, 1.0)]
+    assert [path.name for path in out.parent.iterdir()] == ["two"]
