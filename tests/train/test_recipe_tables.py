@@ -129,7 +129,7 @@ E5 = {
     "judge.every": 200,
     "judge.measure": "cosine_ndcg@10",
 }
-# What is tuned by measuring is not fixed here: the rate, the batch and how often it is judged.
+# What is tuned by measuring is not fixed here: rate, batch, sampler, clipping and how often it is judged.
 STATIC = {
     "model.base": "minilm",
     "model.start": "distil",
@@ -138,7 +138,6 @@ STATIC = {
     "prompts.document": "",
     "loss.name": "MultipleNegativesRankingLoss",
     "loss.matryoshka_dims": (256, 128, 64, 32),
-    "training.sampler": "no_duplicates",
     "judge.task": "retrieval",
 }
 TABLE = {
@@ -171,7 +170,8 @@ def test_a_recipe_has_the_values_of_its_published_model(name: str) -> None:
 def test_every_weight_is_one_and_common_settings_are_the_trainers_own(name: str) -> None:
     recipe = open_recipe(name)
     assert recipe.loss.matryoshka_weights == ()
-    assert (recipe.training.max_grad_norm, recipe.training.seed, recipe.training.max_steps) == (1.0, 42, 0)
+    assert (recipe.training.seed, recipe.training.max_steps) == (42, 0)
+    assert recipe.training.max_grad_norm == 1.0 or TABLE[name] is STATIC
     assert (recipe.data.split, recipe.data.leakage, recipe.data.positive_grade) == ("train", "drop", 0)
 
 
