@@ -26,7 +26,15 @@ def run_child(*arguments: str) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["index", "--help"], ["query", "-h"], ["bench", "-h"], ["bench", "compare", "-h"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["index", "--help"],
+        ["query", "-h"],
+        ["bench", "-h"],
+        ["bench", "compare", "-h"],
+        ["mine", "-h"],
+    ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     shown = run_child(*arguments)
@@ -50,7 +58,20 @@ def test_reading_an_index_loads_no_torch() -> None:
 
 
 def test_every_command_shows_examples_that_start_with_searchapp() -> None:
-    for command in ("index", "query", "add", "upsert", "delete", "compact", "bench", "bench compare", "info", "doctor"):
+    for command in (
+        "index",
+        "query",
+        "add",
+        "upsert",
+        "delete",
+        "compact",
+        "bench",
+        "bench compare",
+        "info",
+        "doctor",
+        "train",
+        "mine",
+    ):
         shown = run_child(*command.split(), "--help")
         assert "Examples:" in shown
         assert shown.count(f"searchapp {command} ") >= 2

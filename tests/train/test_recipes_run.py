@@ -1,7 +1,7 @@
 """Each recipe runs end to end: a small model of its architecture, real rows of its kind of data, its card's table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from searchapp.train.model_folder import Made, read_report
 from searchapp.train.recipe_file import open_recipe
 from tests.encoders.conftest import Build
 from tests.train import real_rows
-from tests.train.runs import QUICK, Ordered, Told, train, weights
+from tests.train.runs import QUICK, Ordered, Told, same_weights, train, weights
 
 SIMILARITIES = ("cosine", "dot", "manhattan", "euclidean")
 TRIPLETS = {f"{name}_accuracy" for name in (*SIMILARITIES, "max")}
@@ -179,3 +179,51 @@ def test_every_layer_has_moved_from_the_base(name: str, trained: Callable[[str],
     # The pooler of BERT stands behind the vectors that are pooled, and nothing learns through it.
     assert {key for key in same if "pooler" not in key} == set()
     assert all(tensor.dtype == np.float32 for tensor in after.values())
+
+
+@EVERY
+def test_the_card_has_every_key_of_every_dim(name: str, trained: Callable[[str], Trained]) -> None:
+    made, expected = trained(name).made, EXPECTED[name]
+    card = (made.folder / "README.md").read_text(encoding="utf-8")
+    after, before = card[card.index("## Evaluation") : card.index("## Training Details")].split("\nBefore, ")
+    for step, text in ((made.step, after), (0, before)):
+        cells = {row[0].strip("*"): [cell.strip("*") for cell in row[1:]] for row in _tables(text)}
+        measured = made.measures_at(step)
+        for key in expected.keys:
+            values = [round(measured[f"{judge}_{key}"], 4) for judge in expected.names]
+            assert [float(cell) for cell in cells[key]] == values
+    logs = [[cell.strip("*") for cell in row] for row in _tables(card[card.index("### Training Logs") :])]
+    key = expected.measure.removeprefix(f"{expected.names[0]}_")
+    assert logs[0][-len(expected.names) :] == [f"{judge}_{key}" for judge in expected.names]
+    assert [row[1] for row in logs[1 : 1 + len(made.rows)]] == [str(row.step) for row in made.rows]
+
+
+def test_prompts_that_are_in_the_text_already_are_put_there_once(
+    built: Build, real_data: Path, trained: Callable[[str], Trained], tmp_path: Path
+) -> None:
+    with_prompts = trained("e5-acronyms")
+    assert with_prompts.made.about["prompts_stripped"] == 2 * 64
+    rows, judged = (real_rows.telecom(real_data, tmp_path, f"t-{at}", at, 64, ("", "")) for at in (0, 300))
+    bare = replace(with_prompts.ordered, data=rows, judged_on=judged)
+    made = train(bare, tmp_path / "bare")
+    assert made.about["prompts_stripped"] == 0
+    assert same_weights(made.folder, with_prompts.made.folder)
+    assert [row.measures for row in made.rows] == [row.measures for row in with_prompts.made.rows]
+    # They matter: a recipe without any learns from other texts.
+    without = train(bare.with_settings("prompts.query=", "prompts.document="), tmp_path / "without")
+    assert not same_weights(without.folder, made.folder)
+
+
+def test_judgments_of_esci_are_rows_of_its_recipe(built: Build, real_data: Path, tmp_path: Path) -> None:
+    judged = real_rows.home_depot(real_data, tmp_path, "test", 30)
+    settings = ("data.split=test", "data.negatives=0", "training.max_steps=2", "judge.every=1")
+    made = train(Ordered("esci", built("nomic"), real_data / "esci_us", judged, settings), tmp_path / "made")
+    # Of 200 queries, each with one judged product, 138 have an exact one.
+    assert (made.about["kind"], made.about["rows"]) == ("esci", 138)
+    assert [sorted(row.measures) for row in made.rows] == [[f"triplet-esci_{key}" for key in sorted(TRIPLETS)]] * 3
+
+
+def _tables(text: str) -> list[list[str]]:
+    """Return the cells of every row of the tables in a card, heads and bodies; bare of blanks."""
+    lines = [line for line in text.splitlines() if line.startswith("|") and not set(line) <= set("|:- ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
