@@ -27,7 +27,7 @@ class Moment:
     epoch: float
     last: bool
     rate: float
-    """The learning rate of this step."""
+    """The learning rate after this step, as the trainer's own logs have it."""
 
 
 @dataclass(frozen=True, slots=True)
