@@ -1,5 +1,6 @@
 """The model that a training starts from: a base as it is, its architecture alone, or a static model made of it."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from searchapp.encoders.describe import explain
@@ -8,6 +9,7 @@ from searchapp.encoders.quiet import collecting_reports, missing_weights
 from searchapp.encoders.torch_load import loading_errors, open_model
 from searchapp.errors import ModelError
 from searchapp.optional import require
+from searchapp.train.distil import distil_static
 from searchapp.train.recipe import ModelSpec, Recipe
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 def open_base(recipe: Recipe, source: ModelFolder, *, device: str, trust: bool) -> "SentenceTransformer":
     """Open what is trained, in float32 whatever it is stored in, with the recipe's prompts and length.
 
+    Where a static model is to be made of it, `distil_base` does so.
+
     Raises ModelError where the base can't be loaded or lacks weights.
     """
     spec = recipe.model
@@ -24,6 +28,18 @@ def open_base(recipe: Recipe, source: ModelFolder, *, device: str, trust: bool) 
     if spec.start == "random":
         _forget(model, recipe.training.seed)
     model.max_seq_length = min(spec.max_seq_length, model.max_seq_length or spec.max_seq_length)
+    return _settle(model, recipe)
+
+
+def distil_base(base: "SentenceTransformer", recipe: Recipe, texts: Iterable[str]) -> "SentenceTransformer":
+    """Make a static model of what `open_base` opened; `texts` are what is trained on, see `distil_static`."""
+    made = distil_static(
+        base, recipe.distil, texts=texts, seed=recipe.training.seed, max_seq_length=recipe.model.max_seq_length
+    )
+    return _settle(made, recipe)
+
+
+def _settle(model: "SentenceTransformer", recipe: Recipe) -> "SentenceTransformer":
     # The base's own prompts are not this model's: it is trained with the recipe's or with none.
     model.prompts = {"query": recipe.prompts.query, "document": recipe.prompts.document}
     model.default_prompt_name = None
@@ -41,7 +57,7 @@ def _open(spec: ModelSpec, source: ModelFolder, *, device: str, trust: bool) -> 
                 model = _assemble(spec, source, device=device, trust=trust)
         except loading_errors() as error:
             raise ModelError(explain(source, error, trusted=trust)) from error
-    if spec.start == "pretrained" and (missing := missing_weights(reports)):
+    if spec.start != "random" and (missing := missing_weights(reports)):
         raise ModelError(
             f"{source.name} lacks {len(missing)} of the weights its config asks for (such as {missing[0]}), which "
             "would be random; fetch the model again, or type --set model.start=random to train all of it from scratch"

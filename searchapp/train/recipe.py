@@ -33,6 +33,8 @@ class DistilSpec:
     """How a static model starts, where `model.start` is `distil`."""
 
     dim: int = 256
+    random: float = 0.25
+    """The length of the random vector that is added to a token's unit vector; 0 adds none."""
     normalize: bool = True
 
 

@@ -38,6 +38,7 @@ RULES: Mapping[str, Rule] = {
     "model.base": _SAID,
     "model.max_seq_length": _at_least(1),
     "distil.dim": _at_least(1),
+    "distil.random": _at_least(0, ", where 0 adds nothing"),
     "data.anchor": _TEMPLATE,
     "data.positive": _TEMPLATE,
     "data.negative": _TEMPLATE,

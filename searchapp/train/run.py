@@ -17,7 +17,7 @@ from searchapp.encoders.torch_device import choose_devices
 from searchapp.encoders.torch_load import wrap
 from searchapp.errors import BadVectorsError, MeasureError, TrainingStoppedError, UsageError
 from searchapp.layout import MODEL, check_free
-from searchapp.train.base import open_base
+from searchapp.train.base import distil_base, open_base
 from searchapp.train.card import base_name
 from searchapp.train.checkpoints import checkpoint_path, whole_checkpoints
 from searchapp.train.data import read_training_data
@@ -157,11 +157,16 @@ def _prepare(
     progress("loading the model", 0, None)
     source = find_folder(recipe.model.base, revision=options.revision)
     model = open_base(recipe, source, device=device, trust=options.trust_remote_code)
+    static = recipe.model.start == "distil"
+    width = recipe.distil.dim if static else _width(model)
     judge = None
     if judged_on is not None:
-        judge = open_judge(judged_on, recipe=recipe, width=_width(model), options=options.reading, progress=progress)
+        judge = open_judge(judged_on, recipe=recipe, width=width, options=options.reading, progress=progress)
     if judge is not None:
         data = drop_leaks(data, judge, leakage=recipe.data.leakage, prompts=recipe.prompts)
+    if static:
+        progress("distilling the base", 0, None)
+        model = distil_base(model, recipe, (text for row in data.examples for text in (row.anchor, row.positive)))
     precision = precision_of(recipe.training, device)
     if precision != recipe.training.precision:
         note(f"{device} computes in {precision}, where the recipe says {recipe.training.precision}")

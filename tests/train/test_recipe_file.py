@@ -50,7 +50,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
             max_seq_length=draw(counts),
         ),
         prompts=Prompts(query, document, "recipe" if query or document else "none"),
-        distil=DistilSpec(draw(counts), draw(st.booleans())),
+        distil=DistilSpec(draw(counts), draw(st.sampled_from([0.0, 0.25])), draw(st.booleans())),
         data=DataSpec(
             text=draw(st.sampled_from(["", "{title}", '{title} "{a b}", \\{color}\n'])),
             split=draw(names),
@@ -143,7 +143,7 @@ def test_what_is_shown_says_what_words_a_field_takes() -> None:
         ("[training]\nlr = 3\n", "mine.toml:6: a recipe has no training.lr; perhaps training.learning_rate"),
         (
             "[distil]\nzzz = 3\n",
-            "mine.toml:6: a recipe has no distil.zzz; it has distil.dim, distil.normalize",
+            "mine.toml:6: a recipe has no distil.zzz; it has distil.dim, distil.random, distil.normalize",
         ),
         (
             "zzz = 3\n",
@@ -236,6 +236,7 @@ def test_what_is_shown_says_what_words_a_field_takes() -> None:
         ),
         ('start = "distil"\n[judge]\ndims = [257]\n', "judge.dims begins with 257 and distil.dim is 256"),
         ("[distil]\ndim = 0\n", "distil.dim is 0; it takes at least 1"),
+        ("[distil]\nrandom = -0.5\n", "distil.random is -0.5; it takes at least 0, where 0 adds nothing"),
     ],
 )  # fmt: skip
 def test_a_file_is_refused_with_its_line_what_was_found_and_what_fits(text: str, message: str) -> None:
