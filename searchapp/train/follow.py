@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from searchapp.build import Progress
 from searchapp.layout import replacing_file
 from searchapp.optional import require
-from searchapp.train.checkpoints import WATCH, checkpoint_path, keep_checkpoints, last_checkpoint, seal
+from searchapp.train.checkpoints import (
+    WATCH,
+    checkpoint_path,
+    keep_checkpoints,
+    last_checkpoint,
+    seal,
+    whole_checkpoints,
+)
 from searchapp.train.watch import Due, Moment, Watch
 
 if TYPE_CHECKING:
@@ -70,7 +77,7 @@ class Follower:
         with replacing_file(folder / WATCH) as temporary:
             temporary.write_text(json.dumps(self._watch.state()) + "\n", encoding="utf-8")
         seal(folder)
-        keep_checkpoints(root, {state.global_step, *self._watch.best_steps()})
+        keep_checkpoints(root, {state.global_step, *self._watch.steps_to_keep(whole_checkpoints(root))})
 
     def _keep(self, module: Any, _inputs: Any, output: Any) -> None:
         # They are read between the steps alone: asking a GPU for a number is waiting for it.

@@ -83,6 +83,20 @@ class Guards:
             setattr(known, name, [(step, value) for step, value in getattr(known, name)])
         self._known = known
 
+    def sure_step(self) -> int:
+        """Return a step after which the weights are good whatever is noted next; 0 where none is.
+
+        A guard that stops later calls no earlier step the last good one, but for a loss that creeps: what is kept of
+        it stays kept.
+        """
+        known = self._known
+        sure = [known.good_step - max(0, known.overflows - 1)]
+        sure += [step for step, _ in known.measured]
+        if known.losses:
+            begin = self._still_since(len(known.losses) - 1, known.losses[-1][1])
+            sure.append(known.losses[begin - 1][0] if begin else 0)
+        return max(0, min(sure))
+
     def note_step(self, step: int, loss: float, grad_norm: float | None = None) -> None:
         """Note a step's loss, the mean over its batches, and the norm of its gradient before clipping, if known."""
         known = self._known
@@ -175,15 +189,20 @@ class Guards:
         mean = sum(values) / len(values) if values else 0.0
         if abs(mean) <= options.converged or max(values) - min(values) > options.still * abs(mean):
             return
-        begin = len(losses) - len(window)
-        while begin and abs(losses[begin - 1][1] - mean) <= options.still * abs(mean):
-            begin -= 1
+        begin = self._still_since(len(losses) - len(window), mean)
         fell = any(loss > mean for _, loss in losses[:begin])
         if fell and not self._batches_alike():
             return
         since, last_good = losses[begin][0], losses[begin - 1][0] if begin else 0
         found = f"the loss has not moved since step {since} ({mean:.4f} at {len(losses) - begin} evaluations)"
         self._stop(step, last_good, found, _COLLAPSED)
+
+    def _still_since(self, begin: int, loss: float) -> int:
+        """Return the place of the first of the evaluations up to `begin` since when the loss has been this one."""
+        losses = self._known.losses
+        while begin and abs(losses[begin - 1][1] - loss) <= self._options.still * abs(loss):
+            begin -= 1
+        return begin
 
     def _last_evaluations(self) -> Sequence[tuple[int, float]]:
         """Return the fewest last evaluations that are enough in number and in steps; none where too few are."""

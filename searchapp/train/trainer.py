@@ -1,5 +1,6 @@
 """The door to sentence-transformers' trainer: a recipe becomes its arguments, and it is run to the end."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
     from torch.utils.data import BatchSampler
+
+
+_STATE = "trainer_state.json"
+"""What the trainer writes of itself into a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,18 @@ def run_trainer(session: Session, watch: Watch, *, progress: Progress = silent) 
     Raises TrainingError where a guard stops it; checkpoints up to there stay.
     """
     resumed = last_checkpoint(session.folder)
+    if resumed is not None and _is_done(resumed):
+        # The trainer would make one step more of a training that ends amid an epoch.
+        return
     with collecting_reports():
         trainer = _make(session, watch, progress)
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
+
+
+def _is_done(checkpoint: Path) -> bool:
+    """Tell whether a checkpoint is that of the last step."""
+    state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+    return bool(state["global_step"] >= state["max_steps"])
 
 
 def precision_of(spec: TrainingSpec, device: str) -> str:

@@ -1,7 +1,7 @@
 """What is done between the steps of a training: log, judge, guard, and say when a checkpoint is due. No torch here."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -113,6 +113,16 @@ class Watch:
             return []
         best = best_step(read_rows(self.log), self.judge.measure)
         return [] if best is None else [best]
+
+    def steps_to_keep(self, there: Collection[int]) -> set[int]:
+        """Return those of the steps with a checkpoint that may yet be needed, the last one aside.
+
+        They are the best so far, and the last one that no guard can call into question any more: a loss that stands
+        still shows only after some evaluations, and those before it are gone by then but for this.
+        """
+        sure = self.guards.sure_step()
+        good = max((step for step in there if step <= sure), default=None)
+        return {*self.best_steps(), *(() if good is None else (good,))}
 
     def state(self) -> dict[str, Any]:
         """Return what must survive a stop, as JSON takes it; to be asked for right after a row was written."""

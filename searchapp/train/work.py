@@ -3,7 +3,8 @@
 models/.shop.partial/       beside models/shop
   lock                      held while somebody trains
   contract.json             what is trained, on what, from what
-  checkpoints/              the last one, and the best so far; each is a model's folder with the trainer's state in it
+  checkpoints/              the last one, the last surely good one, and the best so far; each is a model's folder with
+                            the trainer's state in it
   log.jsonl                 a row whenever something was logged or judged
 """
 

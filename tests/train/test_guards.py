@@ -348,3 +348,42 @@ def test_options_are_what_the_docstrings_say() -> None:
         "converged": 1e-3,
         "alike": 0.999,
     }
+
+
+def test_a_step_is_surely_good_only_where_no_guard_can_come_back_to_it() -> None:
+    guards = Guards(GuardOptions(overflows=3))
+    assert guards.sure_step() == 0
+    run(guards, [3.0, 2.0, 1.5, 1.0])
+    # The loss of step 4 is that of the weights after step 3.
+    assert guards.sure_step() == 3
+    guards.note_evaluation(4, 1.0, {"dim_64": {"map": 0.5}})
+    # Should the loss be this one from now on, that of step 4 was the first to stand still.
+    assert guards.sure_step() == 0
+    run(guards, [0.9] * 16, first=5)
+    guards.note_evaluation(20, 0.9, {"dim_64": {"map": 0.5}})
+    assert guards.sure_step() == 4
+    run(guards, [0.9] * 10, first=21)
+    guards.note_evaluation(30, 0.9)
+    # It has stood still since step 20, and measures are as old as that.
+    assert guards.sure_step() == 4
+    run(guards, [0.8] * 10, first=31)
+    guards.note_evaluation(40, 0.8)
+    assert guards.sure_step() == 20
+    guards.note_evaluation(40, 0.7, {"dim_64": {"map": 0.5}})
+    for step in (41, 42):
+        guards.note_step(step, 0.7, math.inf)
+    assert guards.sure_step() == 40
+
+
+def test_the_last_good_step_of_a_standstill_was_surely_good_before_it_stopped() -> None:
+    guards = Guards()
+    run(guards, [batches(step, 2.0) for step in range(1, 11)])
+    guards.note_evaluation(10)
+    for start in (11, 111):
+        run(guards, [1.5] * 100, first=start)
+        guards.note_evaluation(start + 99)
+    run(guards, [1.5] * 100, first=211)
+    sure = guards.sure_step()
+    with pytest.raises(TrainingStoppedError) as caught:
+        guards.note_evaluation(310)
+    assert caught.value.last_good == sure == 10

@@ -1,6 +1,7 @@
 """What a training keeps, lifts, refuses and goes on from; its recipes are run in test_recipes_run.py."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,14 @@ from searchapp.encoders import EncoderOptions, load_encoder
 from searchapp.errors import ContractError, IndexFolderError, InputError, UsageError
 from searchapp.layout import work_path
 from searchapp.train.checkpoints import whole_checkpoints
-from searchapp.train.log import best_step, read_rows
+from searchapp.train.log import LogRow, best_step, read_rows
 from searchapp.train.model_folder import Made, read_report
-from searchapp.train.run import TrainOptions
+from searchapp.train.recipe_file import open_recipe
+from searchapp.train.run import Listeners, TrainOptions, train_model
 from tests.encoders.conftest import Build
 from tests.models_on_disk import ROBERTA, make_model
 from tests.train.files import write_beir, write_rows
-from tests.train.runs import Ordered, Told, same_weights, train, weights
+from tests.train.runs import QUICK, Ordered, Told, same_weights, train, weights
 
 COLOURS, THINGS = ("red", "blue", "green", "black", "white", "yellow"), ("bag", "table", "tap", "chair", "strap", "zip")
 ROWS = [
@@ -116,8 +118,10 @@ def test_an_interrupt_keeps_the_last_checkpoint_and_the_next_call_goes_on(ordere
     with pytest.raises(KeyboardInterrupt):
         train(ordered, out, told=told)
     assert not out.exists()
-    assert list(whole_checkpoints(work_path(out) / "checkpoints")) == [2]
-    assert [path.name for path in sorted((work_path(out) / "checkpoints").iterdir())] == ["checkpoint-2"]
+    # Only the loss of a step shows that the weights before it are good: those of step 1 are kept until step 2's are.
+    assert list(whole_checkpoints(work_path(out) / "checkpoints")) == [1, 2]
+    names = [path.name for path in sorted((work_path(out) / "checkpoints").iterdir())]
+    assert names == ["checkpoint-1", "checkpoint-2"]
     again = Told()
     made = train(ordered, out, told=again)
     assert "going on from step 2" in again.notes
@@ -127,6 +131,26 @@ def test_an_interrupt_keeps_the_last_checkpoint_and_the_next_call_goes_on(ordere
         (row.step, row.loss, row.measures) for row in whole.rows
     ]
     assert not work_path(out).exists()
+
+
+def test_a_call_that_was_stopped_after_its_last_step_makes_no_step_more(ordered: Ordered, tmp_path: Path) -> None:
+    """Four steps end amid the second epoch, where the trainer would go on."""
+    ordered = ordered.with_settings("training.batch_size=10")
+    whole, out = train(ordered, tmp_path / "whole"), tmp_path / "made"
+
+    def unplaced(_row: LogRow) -> None:
+        out.mkdir(exist_ok=True)
+        (out / "notes.txt").write_text("mine")
+
+    recipe = open_recipe(ordered.recipe, [f"model.base={ordered.base}", *QUICK, *ordered.settings])
+    with pytest.raises(IndexFolderError, match="is not a trained model and is not empty"):
+        train_model(recipe, ordered.data, out, judged_on=ordered.judged_on, listeners=Listeners(report=unplaced))
+    assert max(whole_checkpoints(work_path(out) / "checkpoints")) == 4
+    shutil.rmtree(out)
+    again = Told()
+    made = train(ordered, out, told=again)
+    assert ("going on from step 4" in again.notes, again.rows) == (True, [])
+    assert (made.step, same_weights(made.folder, whole.folder)) == (4, True)
 
 
 def test_an_interrupt_before_any_checkpoint_leaves_nothing(ordered: Ordered, tmp_path: Path) -> None:
@@ -144,7 +168,7 @@ def test_another_call_does_not_go_on_from_a_stopped_one_unless_it_starts_over(or
     other = ordered.with_settings("training.seed=7")
     with pytest.raises(ContractError, match=r"with training\.seed 42, and this call has 7; .*--restart"):
         train(other, out)
-    assert list(whole_checkpoints(work_path(out) / "checkpoints")) == [2]
+    assert list(whole_checkpoints(work_path(out) / "checkpoints")) == [1, 2]
     told = Told()
     made = train(other, out, told=told, options=TrainOptions(device="cpu", restart=True))
     assert [row.step for row in told.rows] == [row.step for row in made.rows] == [0, 1, 2, 3, 4]

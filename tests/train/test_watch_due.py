@@ -135,3 +135,14 @@ def test_a_watch_that_goes_on_knows_what_the_stopped_one_knew(tmp_path: Path) ->
     assert json.dumps(other.state()) == state != json.dumps(watching(tmp_path).state())
     with pytest.raises(TrainingStoppedError, match=r"after 0\.1667 at step 6"):
         step(other, 7, [math.inf])
+
+
+def test_the_last_surely_good_checkpoint_is_kept_beside_the_best(tmp_path: Path) -> None:
+    best = replace(RECIPE, training=replace(RECIPE.training, keep="best"))
+    watch = watching(tmp_path, best, Rising([0.75, 0.5, 0.25, 0.25]))
+    assert watch.steps_to_keep([]) == set()
+    for number in range(1, 24):
+        step(watch, number, [1 / number])
+    # Judged at 6, 12 and 18: should the loss stand still from 18 on, the weights of 12 are the last good ones.
+    assert watch.steps_to_keep([4, 6, 8, 12, 16, 18, 20]) == {6, 12}
+    assert watch.steps_to_keep([6, 8, 18, 20]) == {6, 8}
