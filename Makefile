@@ -29,7 +29,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 verify: $(READY)
 	$(BIN)/pytest -m verify --durations=0
@@ -45,6 +45,8 @@ bench: $(READY)
 	$(BIN)/python benchmarks/interrupt.py
 	$(BIN)/python benchmarks/matrix.py
 	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/finetune.py
+	$(BIN)/python benchmarks/acronyms.py
 
 sample: $(READY)
 	$(BIN)/python data/generate_sample.py
