@@ -55,6 +55,22 @@ def telecom(data: Path, folder: Path, name: str, first: int, count: int, prompts
     )
 
 
+def judgments(data: Path, folder: Path, count: int) -> Path:
+    """The first queries of both splits of Home Depot as a data set, with what was judged of them alone."""
+    judged = {}
+    for split in ("train", "test"):
+        header, *lines = (data / "home_depot" / "qrels" / f"{split}.tsv").read_text(encoding="utf-8").splitlines()
+        queries = list(dict.fromkeys(line.split("\t")[0] for line in lines))[:count]
+        judged[split] = [line for line in lines if line.split("\t")[0] in queries]
+        (folder / "qrels").mkdir(exist_ok=True)
+        (folder / "qrels" / f"{split}.tsv").write_text("\n".join([header, *judged[split]]) + "\n", encoding="utf-8")
+    wanted = {line.split("\t")[place] for lines in judged.values() for line in lines for place in (0, 1)}
+    for name in ("queries.jsonl", "corpus.jsonl"):
+        with (data / "home_depot" / name).open(encoding="utf-8") as lines:
+            write_rows(folder / name, *(row for row in map(json.loads, lines) if row["_id"] in wanted))
+    return folder
+
+
 def _stsb(data: Path, split: str) -> list[tuple[float, str, str]]:
     lines = (data / "stsb" / f"sts-{split}.csv").read_text(encoding="utf-8").splitlines()
     cells = [line.split("\t") for line in lines]

@@ -24,6 +24,7 @@ RETRIEVAL = {
     *("cosine_ndcg@10", "cosine_mrr@10", "cosine_map@100"),
 }
 """What the evaluators of the reference cards print."""
+WORDS = "embeddings.word_embeddings.weight"
 PROMPTS = ("query: ", "passage: ")
 
 
@@ -61,6 +62,10 @@ EXPECTED = {
         RETRIEVAL, ("dim_64", "dim_48", "dim_32", "dim_16"), (0, 4, 8), "dim_64_cosine_map@100", 32
     ),
     "e5-acronyms": Expected(RETRIEVAL, ("e5-eval-real",), (0, 2, 4), "e5-eval-real_cosine_ndcg@10", 32, PROMPTS),
+    "static-matryoshka": Expected(
+        RETRIEVAL, ("eval-32", "eval-16", "eval-8"), (0, 2, 4), "eval-32_cosine_ndcg@10", 512
+    ),
+    "judgments": Expected(RETRIEVAL, ("dim_64", "dim_32"), (0, 2, 4), "dim_64_cosine_ndcg@10", 32),
 }
 
 
@@ -80,6 +85,14 @@ def order(name: str, built: Build, data: Path, folder: Path) -> Ordered:
         # A mere transformer: pooling and Normalize come from the recipe.
         raw = built("bge").with_name("bge-raw")
         return Ordered(name, raw, rows, judged, (*cut, "training.epochs=2"))
+    if name == "static-matryoshka":
+        rows, judged = (real_rows.swahili(data, folder, f"sw-{first}", first, 64) for first in (0, 500))
+        cut = ("distil.dim=32", "loss.matryoshka_dims=32,16,8", "loss.matryoshka_weights=[]", "training.batch_size=16")
+        return Ordered(name, built("bge"), rows, judged, (*cut, "training.max_steps=4", "judge.every=2"))
+    if name == "judgments":
+        rows = real_rows.judgments(data, folder, 40)
+        cut = ("loss.matryoshka_dims=64,32", "training.batch_size=16", "data.positive_grade=4")
+        return Ordered(name, built("bge"), rows, rows, (*cut, "training.max_steps=4", "judge.every=2"))
     rows, judged = (real_rows.telecom(data, folder, f"t-{first}", first, 64, PROMPTS) for first in (0, 300))
     cut = ("training.batch_size=16", "training.max_steps=4", "judge.every=2")
     return Ordered(name, built("e5").with_name("e5-raw"), rows, judged, cut)
@@ -174,6 +187,10 @@ def test_the_best_step_or_the_last_is_kept(name: str, trained: Callable[[str], T
 def test_every_layer_has_moved_from_the_base(name: str, trained: Callable[[str], Trained]) -> None:
     ran = trained(name)
     before, after = weights(ran.ordered.base), weights(ran.made.folder)
+    if name == "static-matryoshka":
+        # A vector per token of the base's tokenizer, and nothing of the base's layers.
+        assert [tensor.shape for tensor in after.values()] == [(before[WORDS].shape[0], 32)]
+        return
     assert before.keys() == after.keys()
     same = {key for key in after if np.array_equal(before[key], after[key])}
     # The pooler of BERT stands behind the vectors that are pooled, and nothing learns through it.
