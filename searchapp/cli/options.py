@@ -35,7 +35,7 @@ Version = Annotated[str | None, typer.Option("--version", help="ESCI: small or l
 
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="Hub name, folder, or minilm (the default).", rich_help_panel=MODEL),
+    typer.Option("--model", "-m", help="Hub name, folder, static, or minilm (the default).", rich_help_panel=MODEL),
 ]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision on the hub.", rich_help_panel=MODEL)]
 Device = Annotated[

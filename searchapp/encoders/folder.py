@@ -51,7 +51,7 @@ def find_folder(name: str, *, revision: str | None = None) -> ModelFolder:
             raise ModelError(f"the folder {name} is no model: it has neither modules.json nor config.json")
         found, commit, also = folder, None, _cached_name(folder)
     elif name in CATALOG:
-        found, commit, also, packaged = open_packaged(name), None, (CATALOG[name].declared,), True
+        found, commit, also, packaged = open_packaged(name), None, CATALOG[name].declared, True
     else:
         found, commit = _from_hub(name, revision)
         also = (name,)

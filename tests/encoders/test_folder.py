@@ -77,7 +77,7 @@ def test_the_hub_cache_serves_without_a_hub(built: Build, tmp_path: Path) -> Non
         "ModelError",
         "intfloat/multilingual-e5-large is no folder here and not in the hub cache, and HF_HUB_OFFLINE is set; unset "
         "it to download intfloat/multilingual-e5-large, or name the model's folder, or one that comes as a package: "
-        "minilm",
+        "minilm, static",
     ]
     assert other[0] == "ModelError"
     assert "bge-base-en-v1.5 at revision v9 is no folder here and not in the hub cache" in str(other[1])
