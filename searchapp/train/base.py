@@ -1,5 +1,6 @@
 """The model that a training starts from: a base as it is, its architecture alone, or a static model made of it."""
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,8 @@ def open_base(recipe: Recipe, source: ModelFolder, *, device: str, trust: bool) 
     model = _open(spec, source, device=device, trust=trust)
     if spec.start == "random":
         _forget(model, recipe.training.seed)
-    model.max_seq_length = min(spec.max_seq_length, model.max_seq_length or spec.max_seq_length)
+    if model.max_seq_length != math.inf:  # a static model reads all of a text, and takes no other length
+        model.max_seq_length = min(spec.max_seq_length, model.max_seq_length or spec.max_seq_length)
     return _settle(model, recipe)
 
 

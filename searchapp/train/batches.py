@@ -3,7 +3,24 @@
 import heapq
 from collections.abc import Iterator, Sequence
 
+from searchapp.errors import InputError
 from searchapp.train.conflicts import Batch, Conflicts, Key
+from searchapp.train.examples import TrainingData
+
+
+def check_company(data: TrainingData) -> None:
+    """Refuse rows that nothing can be told from: without negatives, and no two of them may be in one batch.
+
+    The loss of such a batch is 0 whatever the weights are, so it would end well and teach nothing. Raises InputError.
+    """
+    if data.examples[0].negatives:
+        return
+    conflicts = Conflicts(((one.anchor, one.positive) for one in data.examples), data.relevant)
+    if all(len(batch) < 2 for batch in cut_batches(range(len(conflicts)), conflicts, 2)):
+        raise InputError(
+            f"{data.name} gives a positive nothing to be told from: {len(data.examples):,} rows without negatives, of "
+            "which no two differ in both anchor and positive; name rows with more anchors, or with negatives"
+        )
 
 
 def cut_batches(order: Sequence[int], conflicts: Conflicts, size: int) -> Iterator[list[int]]:

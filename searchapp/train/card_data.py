@@ -13,6 +13,11 @@ MEASURED = 1000
 SAMPLES = 3
 _SHOWN = 300
 """Characters of a sample."""
+_LOST = (
+    *("skipped", "leaked", "leaks_kept", "documents_shared", "documents_missing", "queries_without_positives"),
+    *("prompts_stripped", "negatives_relevant", "negatives_filled", "rows_without_negatives"),
+)
+"""Of what is told of rows: what was done to them that nobody asked for."""
 _MARKUP = re.compile(r"[|*_`\[\]\\~$]")
 
 
@@ -41,6 +46,17 @@ def texts_of(example: Example) -> tuple[str, ...]:
     return (example.anchor, example.positive, *example.negatives)
 
 
+def describe_lost(data: TrainingData) -> str:
+    """Say in one line what became of rows and texts that are not trained on as they were; nothing if all of them are.
+
+    >>> describe_lost(TrainingData("shop", [Example("a", "b")], {}, {"rows": 1, "skipped": 0, "leaked": 2}))
+    'trains on 1 row of shop; leaked 2'
+    """
+    found = [f"{_words(name)} {value:,}" for name in _LOST if isinstance(value := data.about.get(name), int) and value]
+    count = len(data.examples)
+    return f"trains on {count:,} row{'s'[: count > 1]} of {data.name}; {', '.join(found)}" if found else ""
+
+
 def data_lines(data: TrainingData, columns: Sequence[ColumnFacts]) -> Iterator[str]:
     """Yield the card's account of a data set."""
     yield f"#### {data.name}"
@@ -48,7 +64,7 @@ def data_lines(data: TrainingData, columns: Sequence[ColumnFacts]) -> Iterator[s
     yield f"* Dataset: {data.name}"
     yield f"* Size: {len(data.examples):,} training samples"
     yield f"* Columns: {_listed([f'<code>{name}</code>' for name in data.columns])}"
-    told = ", ".join(f"{name.replace('_', ' ')} {_told(value)}" for name, value in data.about.items() if value)
+    told = ", ".join(f"{_words(name)} {_told(value)}" for name, value in data.about.items() if value)
     if told:
         yield f"* As read: {told}"
     if data.fingerprint:
@@ -80,6 +96,10 @@ def _code(text: str) -> str:
     shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
     escaped = _MARKUP.sub(lambda match: f"&#{ord(match[0])};", html.escape(shown, quote=False))
     return f"<code>{escaped}</code>"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _told(value: str | int) -> str:

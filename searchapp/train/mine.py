@@ -142,7 +142,8 @@ def _picks(
             hits = list(zip(ids, ranking.scores[place][real].tolist(), strict=True))
             sure, unjudged = _sort(hits, judged.qrels[query.query_id], judged.threshold, options, counts)
             for positive in there:
-                limit = options.max_score_ratio * scores[positive]
+                # Of a positive with a score below 0 a share of it would be above it.
+                limit = scores[positive] - (1 - options.max_score_ratio) * abs(scores[positive])
                 far = [doc_id for doc_id, score in unjudged if score < limit]
                 counts.update(pairs=1, hits_too_near=len(unjudged) - len(far))
                 yield _Pick(query, positive, (*sure, *far)[: options.negatives + SPARE])

@@ -95,9 +95,10 @@ def read_report(folder: Path) -> Made | None:
     try:
         body = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         recipe = parse_recipe((folder / RECIPE).read_text(encoding="utf-8"), str(folder / RECIPE))
-    except (OSError, ValueError, InputError):
+    except (OSError, ValueError, RecursionError, InputError):
         return None
-    if not isinstance(body, dict) or body.get("format") != MODEL.name:
+    names = ("base", "contract", "about", "step", "measure", "seconds")
+    if not isinstance(body, dict) or body.get("format") != MODEL.name or not body.keys() >= set(names):
         return None
-    kept = {name: body[name] for name in ("base", "contract", "about", "step", "measure", "seconds")}
+    kept = {name: body[name] for name in names}
     return Made(folder=folder, recipe=recipe, rows=tuple(read_rows(folder / LOG)), **kept)

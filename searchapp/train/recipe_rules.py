@@ -54,7 +54,7 @@ RULES: Mapping[str, Rule] = {
     "training.batch_size": _at_least(2, ": the other rows of a batch are a row's negatives"),
     "training.accumulation": _at_least(1),
     "training.learning_rate": _ABOVE_ZERO,
-    "training.warmup_ratio": Rule(lambda share: bool(0 <= share <= 1), "a share of the steps, from 0 to 1"),
+    "training.warmup_ratio": Rule(lambda share: bool(0 <= share < 1), "a share of the steps, from 0 to less than 1"),
     "training.epochs": _ABOVE_ZERO,
     "training.max_steps": _at_least(0, ", where 0 takes whole epochs"),
     "training.weight_decay": _at_least(0),

@@ -18,7 +18,9 @@ from searchapp.encoders.torch_load import wrap
 from searchapp.errors import BadVectorsError, MeasureError, TrainingStoppedError, UsageError
 from searchapp.layout import MODEL, check_free
 from searchapp.train.base import distil_base, open_base
+from searchapp.train.batches import check_company
 from searchapp.train.card import base_name
+from searchapp.train.card_data import describe_lost
 from searchapp.train.checkpoints import checkpoint_path, whole_checkpoints
 from searchapp.train.data import read_training_data
 from searchapp.train.examples import TrainingData
@@ -164,6 +166,9 @@ def _prepare(
         judge = open_judge(judged_on, recipe=recipe, width=width, options=options.reading, progress=progress)
     if judge is not None:
         data = drop_leaks(data, judge, leakage=recipe.data.leakage, prompts=recipe.prompts)
+    check_company(data)
+    if lost := describe_lost(data):
+        note(lost)
     if static:
         progress("distilling the base", 0, None)
         model = distil_base(model, recipe, (text for row in data.examples for text in (row.anchor, row.positive)))

@@ -112,6 +112,7 @@ def _make(session: Session, watch: Watch, progress: Progress) -> "SentenceTransf
     from transformers import PrinterCallback
 
     without_drawing = require("torch", extra="train").random.fork_rng
+    damaged = require("safetensors", extra="train").SafetensorError
     rows, model = to_dataset(session.data), session.model
     sampler = make_sampler(session.data) if session.recipe.training.sampler == "no_duplicates" else None
 
@@ -141,7 +142,11 @@ def _make(session: Session, watch: Watch, progress: Progress) -> "SentenceTransf
             """Leave it out: the card is ours to write, and gathering what it says takes a while."""
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-            model.save_pretrained(output_dir or str(session.folder), create_model_card=False)
+            try:
+                model.save_pretrained(output_dir or str(session.folder), create_model_card=False)
+            except damaged as error:
+                # What the system says against writing a file, in that library's own class.
+                raise OSError(str(error)) from error
 
     loss = make_loss(session.recipe.loss, model)
     trainer = Trainer(

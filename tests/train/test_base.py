@@ -14,7 +14,7 @@ from searchapp.prompts import Prompts
 from searchapp.train.base import open_base
 from searchapp.train.recipe import ModelSpec, Recipe, TrainingSpec
 from tests.encoders.conftest import Build, oracle
-from tests.models_on_disk import BGE, make_model, quiet
+from tests.models_on_disk import BGE, make_model, make_static, quiet
 
 TEXTS = ["red leather handbag", "Watoto wanacheza mpira shuleni kila siku", "garden table"]
 
@@ -92,3 +92,9 @@ def test_a_base_that_lacks_weights_is_refused_unless_it_starts_at_random(built: 
     with pytest.raises(ModelError, match=r"lacks 1 of the weights .*encoder\.layer\.1\.output\.dense\.weight.*random"):
         opened(torn)
     assert opened(torn, ModelSpec("", start="random")).get_embedding_dimension() == 64
+
+
+def test_a_static_base_reads_all_of_a_text_whatever_the_recipe_says(tmp_path: Path) -> None:
+    base = make_static(tmp_path / "static")
+    model = opened(base, ModelSpec("", max_seq_length=2))
+    np.testing.assert_allclose(vectors(model), oracle(base, TEXTS), atol=1e-6)

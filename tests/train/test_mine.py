@@ -129,6 +129,22 @@ def test_scores_are_those_of_full_width_whatever_is_searched(index: Index, tmp_p
     assert found(narrow, options)[0] == slow(options) == found(index, options)[0]
 
 
+def test_what_is_nearer_than_a_positive_that_scores_below_zero_is_too_near(index: Index) -> None:
+    encoder = HashEncoder()
+    documents = encoder.encode_documents(list(SHOP.values())).astype(np.float64)
+    asked = encoder.encode_queries([QUERIES[4].text])[0].astype(np.float64)
+    cosines = documents @ asked / np.linalg.norm(documents, axis=1) / np.linalg.norm(asked)
+    scores = dict(zip(SHOP, cosines.tolist(), strict=True))
+    ranked = sorted(SHOP, key=lambda doc_id: -scores[doc_id])
+    below = [doc_id for doc_id in ranked if scores[doc_id] < 0]
+    positive = below[len(below) // 2]
+    qrels = {**{query.query_id: {} for query in QUERIES}, "q5": {positive: 2}}
+    [triplet], _ = found(index, MineOptions(negatives=len(SHOP), max_score_ratio=0.95), qrels=qrels)
+    far = [SHOP[doc_id] for doc_id in ranked if scores[doc_id] < 1.05 * scores[positive]]
+    assert 0 < len(far) < len(below) - 1
+    assert triplet.negatives == tuple(dict.fromkeys(far))
+
+
 def test_judged_ones_come_first_and_duplicates_of_what_is_relevant_are_none(index: Index) -> None:
     triplets, counts = found(index, MineOptions(negatives=3, max_score_ratio=1))
     assert triplets[0].negatives[:2] == ("blue leather bag", "steel kettle")

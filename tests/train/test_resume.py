@@ -41,6 +41,21 @@ def test_killed_at_any_moment_and_typed_again_gives_the_same_weights(tmp_path: P
     assert set(from_step[1:-1]) <= {3, 4, 6, 8, 9}, results
 
 
+def test_weights_that_cannot_be_written_are_told_in_a_sentence_and_leave_nothing_half_made(tmp_path: Path) -> None:
+    """As on a full disk: no file may grow beyond 64 KiB, and the weights do."""
+    recipe = render_recipe(small_recipe(make_roberta(tmp_path / "base")))
+    (tmp_path / "small.toml").write_text(recipe, encoding="utf-8")
+    data = write_rows(tmp_path / "rows.jsonl")
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))\n"
+    call = ["train", "--recipe", "small.toml", "--data", data.name, "--out", "models/shop"]
+    command = [sys.executable, "-c", f"{limit}from searchapp.cli.entry import main\nmain()", *call]
+    env = {**ONE_THREAD, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert not list((tmp_path / "models").iterdir())
+
+
 def test_ctrl_c_keeps_the_last_checkpoint_says_how_to_go_on_and_the_same_call_does(tmp_path: Path) -> None:
     recipe = small_recipe(make_roberta(tmp_path / "base"))
     training = replace(recipe.training, epochs=10_000.0, checkpoint_every=5)

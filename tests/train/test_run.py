@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from searchapp.corpus import ReadOptions
 from searchapp.encoders import EncoderOptions, load_encoder
 from searchapp.errors import ContractError, IndexFolderError, InputError, UsageError
 from searchapp.layout import work_path
@@ -227,3 +228,43 @@ def test_rows_that_the_judge_asks_are_left_out(ordered: Ordered, tmp_path: Path)
     assert report["about"] == dict(made.about)
     assert same_weights(made.folder, train(ordered, tmp_path / "without").folder)
     assert read_rows(made.folder / "training" / "log.jsonl") == list(made.rows)
+
+
+@pytest.mark.parametrize("alike", ["anchor", "positive", "both"])
+def test_rows_that_nothing_can_be_learned_of_are_refused(ordered: Ordered, tmp_path: Path, alike: str) -> None:
+    pairs = [{"anchor": row["anchor"], "positive": row["positive"]} for row in ROWS[:6]]
+    rows = pairs[:1] if alike == "both" else [{**pair, alike: "red bag"} for pair in pairs]
+    data = write_rows(tmp_path / "alike.jsonl", *rows)
+    with pytest.raises(InputError, match=rf"{len(rows)} rows without negatives, of which no two differ in both"):
+        train(replace(ordered, data=data), tmp_path / "made")
+    two = [*rows, {"anchor": "oak table", "positive": "a table of oak"}]
+    if alike == "positive":
+        data = write_rows(tmp_path / "alike.jsonl", *({**row, "negative": f"tap {n}"} for n, row in enumerate(rows)))
+    else:
+        data = write_rows(tmp_path / "alike.jsonl", *two)
+    told = Told()
+    train(replace(ordered, data=data), tmp_path / "made", told=told)
+    assert max(row.loss or 0 for row in told.rows) > 0
+
+
+def test_what_was_left_out_is_told_where_something_was(ordered: Ordered, tmp_path: Path) -> None:
+    told = Told()
+    both = write_rows(tmp_path / "both.jsonl", *ROWS, *JUDGED[:5], {"anchor": "", "positive": "nothing"})
+    options = TrainOptions(device="cpu", reading=ReadOptions(on_bad_row="skip"))
+    train(replace(ordered, data=both), tmp_path / "made", told=told, options=options)
+    assert f"trains on {len(ROWS)} rows of both; skipped 1, leaked 5" in told.notes
+    told = Told()
+    train(ordered, tmp_path / "other", told=told)
+    assert not any(note.startswith("trains on") for note in told.notes)
+
+
+@pytest.mark.parametrize("lacking", ["base", "contract", "seconds"])
+def test_a_report_that_lacks_something_is_no_reason_to_fail(ordered: Ordered, tmp_path: Path, lacking: str) -> None:
+    made = train(ordered, tmp_path / "made")
+    report = made.folder / "training" / "report.json"
+    body = json.loads(report.read_text(encoding="utf-8"))
+    del body[lacking]
+    report.write_text(json.dumps(body), encoding="utf-8")
+    assert read_report(made.folder) is None
+    with pytest.raises(IndexFolderError, match="holds a trained model already"):
+        train(ordered, made.folder)
