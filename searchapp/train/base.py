@@ -22,10 +22,11 @@ def open_base(recipe: Recipe, source: ModelFolder, *, device: str, trust: bool) 
 
     Where a static model is to be made of it, `distil_base` does so.
 
-    Raises ModelError where the base can't be loaded or lacks weights.
+    Raises ModelError where the base can't be loaded, or lacks weights or the words of its tokenizer.
     """
     spec = recipe.model
     model = _open(spec, source, device=device, trust=trust)
+    _check_words(model, source)
     if spec.start == "random":
         _forget(model, recipe.training.seed)
     if model.max_seq_length != math.inf:  # a static model reads all of a text, and takes no other length
@@ -65,6 +66,18 @@ def _open(spec: ModelSpec, source: ModelFolder, *, device: str, trust: bool) -> 
             "would be random; fetch the model again, or type --set model.start=random to train all of it from scratch"
         )
     return model
+
+
+def _check_words(model: "SentenceTransformer", source: ModelFolder) -> None:
+    """Refuse a tokenizer that knows no words: without its files transformers makes one of special tokens alone."""
+    kind = require("transformers", extra="train").PreTrainedTokenizerBase
+    for module in model.modules():
+        tokenizer: Any = getattr(module, "tokenizer", None)
+        if isinstance(tokenizer, kind) and len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+            raise ModelError(
+                f"{source.name} has no words: its tokenizer's files are missing (tokenizer.json, vocab.txt or such), "
+                "and every text would be unknown tokens; fetch the model again, or copy them there from its original"
+            )
 
 
 def _assemble(spec: ModelSpec, source: ModelFolder, *, device: str, trust: bool) -> "SentenceTransformer":

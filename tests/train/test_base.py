@@ -98,3 +98,12 @@ def test_a_static_base_reads_all_of_a_text_whatever_the_recipe_says(tmp_path: Pa
     base = make_static(tmp_path / "static")
     model = opened(base, ModelSpec("", max_seq_length=2))
     np.testing.assert_allclose(vectors(model), oracle(base, TEXTS), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bge", "bge-raw"])
+def test_a_base_without_its_tokenizer_is_refused(built: Build, tmp_path: Path, name: str) -> None:
+    torn = shutil.copytree(built("bge").with_name(name), tmp_path / "torn")
+    for path in torn.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ModelError, match=r"torn has no words: its tokenizer's files are missing"):
+        opened(torn)
