@@ -66,7 +66,7 @@ def main() -> None:
     licences[made] = "WordNet licence; this script"
     for name, found in rows.items():
         kept = list(make_pairs(cap(found, rng), rng))
-        clean = [pair for pair in kept if all(map(str.strip, pair)) and forbidden.isdisjoint(pair)]
+        clean = [pair for pair in kept if all(map(str.strip, pair)) and forbidden.isdisjoint(map(fold, pair))]
         print(f"{len(clean):>8,} pairs of {name} ({licences[name]}), {len(kept) - len(clean)} refused or blank")
         pairs += clean
     pairs = sorted(set(pairs))
@@ -87,8 +87,13 @@ def unpack(packages: Path, folder: Path) -> None:
                 wheel.extractall(folder)
 
 
+def fold(text: str) -> str:
+    """Return a text as it is compared: whatever its case and white space."""
+    return " ".join(text.casefold().split())
+
+
 def test_texts(data: Path) -> set[str]:
-    """Return the texts of SciFact's test judgments and of the STS Benchmark's test and dev pairs."""
+    """Return the texts of SciFact's test judgments and of the STS Benchmark's test and dev pairs, folded."""
     claims, documents = judged_in_test(data)
     found = {row["text"] for row in read_lines(data / "scifact/queries.jsonl") if row["_id"] in claims}
     for row in read_lines(data / "scifact/corpus.jsonl"):
@@ -97,7 +102,7 @@ def test_texts(data: Path) -> set[str]:
     for part in ("test", "dev"):
         for line in (data / f"stsb/sts-{part}.csv").read_text(encoding="utf-8").splitlines():
             found |= set(line.split("\t")[5:7])
-    return found
+    return set(map(fold, found))
 
 
 def cap(rows: Iterable[Row], rng: random.Random) -> list[Row]:

@@ -1,5 +1,6 @@
 """`searchapp train`: fine-tune by a recipe."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,9 +89,10 @@ def train(
     from searchapp.cli.assemble import ReadTexts, read_options
     from searchapp.cli.progress import ProgressBar
     from searchapp.cli.training import describe_end, describe_row, end_as_json
-    from searchapp.train.processes import is_first
+    from searchapp.train.processes import is_first, see_one_gpu
     from searchapp.train.run import Listeners, TrainOptions, train_model
 
+    device = see_one_gpu(device, os.environ)
     reading = read_options(ReadTexts("auto", None, None, None, on_bad_row, locale, version))
     with ProgressBar() as bar:
 

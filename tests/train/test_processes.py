@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from searchapp.train.log import read_rows
-from searchapp.train.processes import are_several, is_first
+from searchapp.train.processes import are_several, is_first, see_one_gpu
 from tests.models_on_disk import make_bge
 
 WORDS = [f"thing{number} of kind {number % 7}" for number in range(32)]
@@ -16,6 +18,32 @@ WORDS = [f"thing{number} of kind {number % 7}" for number in range(32)]
 def test_one_process_is_the_first_and_only_one() -> None:
     assert is_first()
     assert not are_several()
+
+
+@pytest.mark.parametrize(
+    ("device", "seen", "called", "sees"),
+    [
+        (None, None, None, "0"),
+        ("cuda", None, "cuda", "0"),
+        ("cuda:2", None, "cuda", "2"),
+        ("cuda:1", "4,7", "cuda", "7"),
+        (None, "4,7", None, "4"),
+        (None, "", None, ""),
+        ("cuda:5", "4,7", "cuda:5", "4,7"),
+        ("cuda:all", None, "cuda:all", None),
+        ("cpu", None, "cpu", None),
+    ],
+)
+def test_one_process_sees_one_gpu(device: str | None, seen: str | None, called: str | None, sees: str | None) -> None:
+    environ = {} if seen is None else {"CUDA_VISIBLE_DEVICES": seen}
+    assert see_one_gpu(device, environ) == called
+    assert environ.get("CUDA_VISIBLE_DEVICES") == sees
+
+
+def test_processes_that_were_launched_keep_what_they_were_given() -> None:
+    environ = {"WORLD_SIZE": "2"}
+    assert see_one_gpu("cuda:1", environ) == "cuda:1"
+    assert environ == {"WORLD_SIZE": "2"}
 
 
 def test_two_processes_make_one_model_and_say_it_once(tmp_path: Path) -> None:
