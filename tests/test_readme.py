@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from searchapp.cli.main import app
+from searchapp.cli.main import COMMANDS, app
+from tests.models_on_disk import make_bge, quiet
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -83,9 +84,48 @@ def test_the_readme_s_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines()[0].startswith("1 us:B0BY45GNUO Men's Red Full Grain Leather")
 
 
+def the_loop() -> list[list[str]]:
+    """Return the five commands of the loop of training, without the program's name."""
+    (block,) = re.findall(r"(?:^searchapp .* --out runs/before\n)(?:^searchapp .*\n)+", README, flags=re.MULTILINE)
+    return [shlex.split(line)[1:] for line in block.splitlines()]
+
+
+def run_loop(commands: list[list[str]]) -> list[str]:
+    """Run commands one after the other; return what each printed."""
+    printed = []
+    for command in commands:
+        with quiet():
+            done = CliRunner().invoke(app, command, env={"COLUMNS": "160"})
+        assert done.exit_code == 0, (command, done.output)
+        printed.append(done.stdout)
+    return printed
+
+
+def test_the_loop_runs_with_a_small_model_in_place_of_the_default(in_a_checkout: Path) -> None:
+    small = str(make_bge(in_a_checkout / "small"))
+    text = "\n".join(shlex.join(command) for command in the_loop())
+    cut = text.replace("384,128,64", "64,32,16").replace("d384-flat", "d64-flat")
+    before, training, *others = [shlex.split(line) for line in cut.splitlines()]
+    settings = ["loss.matryoshka_dims=64,32,16", "training.max_steps=2", "training.batch_size=16"]
+    training += ["--model", small, *(part for setting in settings for part in ("--set", setting))]
+    printed = run_loop([[*before, "--model", small], training, *others])
+    assert "dim_64_cosine_ndcg@10" in printed[1]
+    assert "nDCG@10" in printed[3]
+    assert "shop, 64 dims" in printed[4]
+
+
+@pytest.mark.verify
+@pytest.mark.usefixtures("in_a_checkout")
+def test_the_loop_as_it_is_written_makes_a_significantly_better_model() -> None:
+    printed = run_loop(the_loop())
+    before, after = (float(value) for value in re.search(r"ndcg@10 (\S+) \(the base (\S+),", printed[1]).groups()[::-1])
+    assert before == pytest.approx(0.516, abs=0.001)
+    assert after > before + 0.05
+
+
 def test_every_option_of_the_readme_exists() -> None:
     known = set()
-    for command in (["index"], ["query"], ["bench"], ["bench", "compare"], ["info"], ["doctor"], ["delete"]):
+    for command in (*([name] for name in COMMANDS), ["bench", "compare"]):
         helped = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"}).stdout
         known |= set(re.findall(r"--[a-z][a-z-]+", helped))
     asked = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"^pip .*$", "", README, flags=re.MULTILINE)))
