@@ -42,7 +42,7 @@ CATALOG: Mapping[str, PackagedModel] = {
     "static": PackagedModel(
         package="searchapp",
         weights="model.safetensors",
-        sha256="d87bbf1ac1e8efe067e0581e16d07593ee1d5a4740a5af54a6766dc208ff3e22",
+        sha256="51102b068220b4d58eabeffeef44c8041fee0e04d02ba93fd9c5b35ceecdc9d2",
     ),
 }
 
