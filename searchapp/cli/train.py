@@ -88,7 +88,7 @@ def train(
 
     from searchapp.cli.assemble import ReadTexts, read_options
     from searchapp.cli.progress import ProgressBar
-    from searchapp.cli.training import describe_end, describe_row, end_as_json
+    from searchapp.cli.training import describe_end, describe_row, end_as_json, row_as_json
     from searchapp.train.processes import is_first, see_one_gpu
     from searchapp.train.run import Listeners, TrainOptions, train_model
 
@@ -100,7 +100,7 @@ def train(
             words = describe_row(row, opened.judge.measure)
             bar.say(words)
             if as_json:
-                print_json(row.as_json())
+                print_json(row_as_json(row))
             else:
                 note(words)
 

@@ -1,5 +1,6 @@
 """What is told of a training on the way and at its end."""
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,12 @@ def chosen(measures: Mapping[str, float], measure: str) -> dict[str, float]:
     return dict(list(found.items())[:SHOWN])
 
 
+def row_as_json(row: "LogRow") -> dict[str, object]:
+    """Return a row of the log for --json: null where a number is not finite, which JSON has no word for."""
+    plain = {name: _finite(value) for name, value in row.as_json().items()}
+    return {**plain, "measures": {name: _finite(value) for name, value in row.measures.items()}}
+
+
 def end_as_json(made: "Made") -> dict[str, object]:
     """Return what came of a training, for --json."""
     return {
@@ -54,3 +61,7 @@ def describe_end(made: "Made") -> list[str]:
     if made.measure is not None and made.measure in before and after.get(made.measure, 1.0) <= before[made.measure]:
         lines.append("no step is better than the base by that measure: keep the base, or train otherwise")
     return [*lines, f"try it: searchapp bench DATASET --model {made.folder}"]
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

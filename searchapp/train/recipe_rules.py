@@ -36,7 +36,7 @@ _TEMPLATE = Rule(lambda text: not text or _is_template(text), "a template such a
 RULES: Mapping[str, Rule] = {
     "name": _SAID,
     "model.base": _SAID,
-    "model.max_seq_length": _at_least(1),
+    "model.max_seq_length": _at_least(3, ": a token and the special ones"),
     "distil.dim": _at_least(1),
     "distil.random": _at_least(0, ", where 0 adds nothing"),
     "data.anchor": _TEMPLATE,
@@ -62,7 +62,10 @@ RULES: Mapping[str, Rule] = {
     "training.seed": Rule(lambda seed: bool(0 <= seed <= LARGEST_SEED), f"from 0 to {LARGEST_SEED}"),
     "training.log_every": _at_least(1),
     "training.checkpoint_every": _at_least(0, ", where 0 takes none beside those whenever it is judged"),
-    "judge.name": Rule(lambda name: bool(name) and not any(mark.isspace() for mark in name), "a name without blanks"),
+    "judge.name": Rule(
+        lambda name: bool(name) and not any(mark.isspace() or mark == "|" for mark in name),
+        "a name without blanks and |",
+    ),
     "judge.every": Rule(lambda every: every == "epoch" or every >= 1, "at least 1 step, or epoch"),
     "judge.dims": _DESCENDING,
 }

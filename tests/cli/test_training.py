@@ -1,8 +1,10 @@
 """What is said of a training on the way and at its end."""
 
+import json
+import math
 from pathlib import Path
 
-from searchapp.cli.training import chosen, describe_end, describe_row, end_as_json
+from searchapp.cli.training import chosen, describe_end, describe_row, end_as_json, row_as_json
 from searchapp.train.log import LogRow
 from searchapp.train.model_folder import Made
 from searchapp.train.recipe_file import open_recipe
@@ -68,4 +70,18 @@ def test_the_end_as_json() -> None:
         "after": {"dim_64_cosine_map@100": 0.3125},
         "data": {"rows": 9},
         "seconds": 2.5,
+    }
+
+
+def test_what_is_not_finite_is_null_in_json() -> None:
+    row = LogRow(0.5, 3, math.nan, math.inf, {"dim_64_cosine_map@100": math.nan, "dim_32_cosine_map@100": 0.5}, 1e-5)
+    told = json.loads(json.dumps(row_as_json(row), allow_nan=False))
+    assert told == {
+        "epoch": 0.5,
+        "step": 3,
+        "loss": None,
+        "eval_loss": None,
+        "measures": {"dim_64_cosine_map@100": None, "dim_32_cosine_map@100": 0.5},
+        "learning_rate": 1e-5,
+        "seconds": 0.0,
     }

@@ -47,7 +47,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
             start=draw(st.sampled_from(["pretrained", "random"])),
             pooling=draw(st.sampled_from(["mean", "cls", "lasttoken"])),
             normalize=draw(st.booleans()),
-            max_seq_length=draw(counts),
+            max_seq_length=draw(st.integers(3, 2**31 - 1)),
         ),
         prompts=Prompts(query, document, "recipe" if query or document else "none"),
         distil=DistilSpec(draw(counts), draw(st.sampled_from([0.0, 0.25])), draw(st.booleans())),
@@ -197,7 +197,8 @@ def test_what_is_shown_says_what_words_a_field_takes() -> None:
         ('[training]\nkeep = "best"\n[judge]\nevery = 0\n', "mine.toml:8: judge.every is 0; it takes at least 1"),
         ("[judge]\nevery = true\n", "judge.every is true; it takes a whole number or epoch"),
         ('[judge]\nevery = "epochs"\n', "judge.every is 'epochs'; it takes a whole number or epoch; perhaps epoch"),
-        ('[judge]\nname = "sts dev"\n', "judge.name is 'sts dev'; it takes a name without blanks"),
+        ('[judge]\nname = "sts dev"\n', "judge.name is 'sts dev'; it takes a name without blanks and |"),
+        ('[judge]\nname = "a|b"\n', "judge.name is 'a|b'; it takes a name without blanks and |"),
         ("[judge]\ndims = [64, 128]\n", "judge.dims is [64, 128]; it takes widths above 0, widest first, none twice"),
         ("[loss]\nmatryoshka_dims = [64, 64]\n", "loss.matryoshka_dims is [64, 64]; it takes widths above 0"),
         ("[loss]\nmatryoshka_dims = [64, 0]\n", "loss.matryoshka_dims is [64, 0]; it takes widths above 0"),
@@ -229,7 +230,7 @@ def test_what_is_shown_says_what_words_a_field_takes() -> None:
             "training.schedule is constant, which never warms up, and training.warmup_ratio 0.1; "
             "take constant_with_warmup, or a warmup_ratio of 0",
         ),
-        ('max_seq_length = 0\n', "model.max_seq_length is 0; it takes at least 1"),
+        ('max_seq_length = 2\n', "model.max_seq_length is 2; it takes at least 3: a token and the special ones"),
         ('start = "none"\n', "model.start is 'none'; it takes pretrained or random or distil"),
         (
             'start = "distil"\n[loss]\nmatryoshka_dims = [512, 32]\n',
