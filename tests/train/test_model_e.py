@@ -63,7 +63,8 @@ def test_a_model_that_collapses_is_stopped_where_it_did_and_its_last_good_checkp
     assert (int(found[1]), int(found[2])) == (error.step, error.last_good)
     # The first step of a warm-up has a rate of 0.
     assert 1 <= error.last_good == error.step - 1 < 10
-    assert list(kept(tmp_path)) == [error.last_good]
+    # The last surely good one may lie before it, and is kept beside it.
+    assert max(kept(tmp_path)) == error.last_good
     good = kept(tmp_path)[error.last_good]
     assert said[-1] == f"the last good checkpoint, of step {error.last_good}, is a model's folder: {good}"
     check_encoder(load_encoder(str(good)))
@@ -110,7 +111,7 @@ def test_the_command_ends_with_the_guards_words_and_exit_code_one(tmp_path: Path
     found = re.fullmatch(f"searchapp: {COLLAPSED}", done.stderr.splitlines()[-1])
     assert found is not None, done.stderr
     assert not out.exists()
-    assert list(kept(tmp_path)) == [int(found[2])]
+    assert max(kept(tmp_path)) == int(found[2])
 
 
 def test_a_sound_training_of_the_same_architecture_is_not_stopped(tmp_path: Path) -> None:
