@@ -3,6 +3,7 @@
 Run as a program, with a folder to work in and a seed.
 """
 
+import importlib
 import json
 import random
 import shutil
@@ -82,9 +83,14 @@ def main(place: Path, seed: int) -> None:
     faiss_version()  # imports FAISS, once for all children
     write_rows(place / "more.jsonl", MORE)
     write_rows(place / "newer.jsonl", NEWER)
+    # What is imported when it is first used is imported here, or it would be a moment of the first child alone.
+    importlib.import_module("searchapp.corpus.tasks")
+    for _ in open_corpus(place / "more.jsonl").documents():
+        pass
     base = place / "base" / "shop"
     if forked(lambda: build(base, BASE, OPTIONS) and None) != FINISHED:
         raise SystemExit("the index could not be built")
+    held(open_index(base))
     before = expected(BASE)
     for name, operation in OPERATIONS.items():
         if name == "compact":
