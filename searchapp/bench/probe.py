@@ -83,7 +83,7 @@ class Probe:
     def _ask(self, line: str) -> dict[str, Any]:
         if self._process is None:
             command = [sys.executable, "-c", "from searchapp.bench.probe import serve; serve()"]
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+            self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
             )
         process = self._process

@@ -107,7 +107,7 @@ def _folder(folder: Path) -> tuple[Source, ...]:
 def _glob(pattern: str) -> tuple[Source, ...]:
     try:
         # Path.glob has no answer but an IndexError to "a*/." and to some others.
-        named = glob.glob(pattern, recursive=True)  # noqa: PTH207
+        named = glob.glob(pattern, recursive=True)
     except ValueError as error:
         raise UsageError(f"{pattern!r} is no glob ({error}); write it like 'folder/*.jsonl.gz'") from None
     found = sorted(item for item in map(Path, named) if item.is_file())
