@@ -54,7 +54,8 @@ def ranked(run: "dict[str, list[Hit]]") -> dict[str, list[str]]:
 
 
 def test_the_table_holds_what_the_values_per_query_say(runs: Path) -> None:
-    lines = call(runs / "old", runs / "new").stdout.splitlines()
+    # Wide enough for two folders' names, wherever they lie.
+    lines = call(runs / "old", runs / "new", columns=400).stdout.splitlines()
     assert lines[0] == "shop test, full-corpus: 11 queries; gains linear, relevant: grade >= 1"
     assert re.split(r"\s{2,}", lines[1].strip()) == [
         *("baseline", "system", "measure", "A", "B", "difference", "95 % interval", "p (Holm)", "effect", "W/T/L"),
