@@ -58,6 +58,23 @@ class EncoderCard:
     runtime: str
 
 
+class Carded:
+    """What says which encoder it is, and what happened to its texts."""
+
+    _card: EncoderCard
+    _counts: EncodeCounts
+
+    @property
+    def card(self) -> EncoderCard:
+        """Return what decides the vectors."""
+        return self._card
+
+    @property
+    def counts(self) -> EncodeCounts:
+        """Return what happened to the texts so far."""
+        return self._counts
+
+
 class Encoder(Protocol):
     """Turns texts into vectors, as the model gives them: not normalised, not cut."""
 

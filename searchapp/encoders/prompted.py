@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from searchapp.encoders.base import EncodeCounts, EncoderCard, Vectors
+from searchapp.encoders.base import Carded, EncodeCounts, EncoderCard, Vectors
 from searchapp.errors import UsageError
 from searchapp.prompts import add_prompt
 
 
-class PromptedEncoder(ABC):
+class PromptedEncoder(Carded, ABC):
     """An encoder that puts a prompt before a text and then knows no roles any more."""
 
     roles_are_prompts = True
@@ -19,16 +19,6 @@ class PromptedEncoder(ABC):
     def __init__(self, card: EncoderCard) -> None:
         self._card = card
         self._counts = EncodeCounts()
-
-    @property
-    def card(self) -> EncoderCard:
-        """Return what decides the vectors."""
-        return self._card
-
-    @property
-    def counts(self) -> EncodeCounts:
-        """Return what happened to the texts so far."""
-        return self._counts
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors (n, dim) of the texts with the query prompt; row i belongs to text i."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from searchapp.encoders.ahead import ahead
-from searchapp.encoders.base import EncodeCounts, EncoderCard, Vectors
+from searchapp.encoders.base import Carded, EncodeCounts, EncoderCard, Vectors
 from searchapp.encoders.batching import plan_batches
 from searchapp.encoders.cores import Cores
 from searchapp.encoders.lengths import TokenCounter
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-class TorchEncoder:
+class TorchEncoder(Carded):
     """A sentence-transformers model as an encoder.
 
     `budget` is the tokens of a batch. A GPU gets `part` texts at a time, and a thread makes the next ones ready while
@@ -41,16 +41,6 @@ class TorchEncoder:
         self._card = card
         self._counts = EncodeCounts()
         self._cores = Cores()
-
-    @property
-    def card(self) -> EncoderCard:
-        """Return what decides the vectors."""
-        return self._card
-
-    @property
-    def counts(self) -> EncodeCounts:
-        """Return what happened to the texts so far."""
-        return self._counts
 
     @property
     def plain(self) -> bool:

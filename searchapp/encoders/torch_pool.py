@@ -13,7 +13,7 @@ from threading import Lock
 
 import numpy as np
 
-from searchapp.encoders.base import EncodeCounts, EncoderCard, Vectors
+from searchapp.encoders.base import Carded, EncodeCounts, Vectors
 from searchapp.encoders.folder import ModelFolder
 from searchapp.encoders.lengths import TokenCounter
 from searchapp.encoders.options import EncoderOptions
@@ -25,7 +25,7 @@ SHARE = 4_096
 """Texts that a device gets at a time, at most; of fewer texts each gets as many."""
 
 
-class PooledEncoder:
+class PooledEncoder(Carded):
     """A model that is loaded once for each of several devices, and gets its texts in shares.
 
     Vectors are those of one device, but for the company that a text has in its batch. The processes end with the
@@ -48,16 +48,6 @@ class PooledEncoder:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def card(self) -> EncoderCard:
-        """Return what decides the vectors."""
-        return self._card
-
-    @property
-    def counts(self) -> EncodeCounts:
-        """Return what happened to the texts so far."""
-        return self._counts
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return float32 vectors (n, dim) of the texts with the query prompt; row i belongs to text i."""
