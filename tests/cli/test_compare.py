@@ -26,7 +26,7 @@ app.command()(compare)
 SHOWN = ("nDCG@10", "RR@10", "AP@100", "accuracy@1", "recall@100")
 
 
-def call(*arguments: object, code: int = 0, columns: int = 200) -> Result:
+def call(*arguments: object, code: int = 0, columns: int = 600) -> Result:
     result = CliRunner().invoke(app, [str(one) for one in arguments], env={"COLUMNS": str(columns)})
     assert result.exit_code == code, result.output
     return result
