@@ -242,15 +242,14 @@ def acquire(place: Path, target: Path) -> int:
     """
     while True:
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except FileNotFoundError:
-            continue  # its holder has just removed the folder
+            descriptor = _open_lock(place)
         except OSError as error:
             raise IndexFolderError(
                 f"{place.parent} can't be written to ({error.strerror}), so {target} can't be made or changed; make it "
                 "writable, or name another place"
             ) from None
+        if descriptor is None:
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -266,6 +265,15 @@ def acquire(place: Path, target: Path) -> int:
                 os.write(descriptor, f"{os.getpid()}\n".encode())
             return descriptor
         os.close(descriptor)
+
+
+def _open_lock(place: Path) -> int | None:
+    """Make a work folder and open its lock; return None if its holder has removed the folder in between."""
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        return os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileNotFoundError:
+        return None
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

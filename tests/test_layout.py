@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from searchapp.errors import IndexFolderError, MissingExtraError
-from searchapp.layout import _swap, check_free, committing_folder, replacing_file, sha256_file
+from searchapp.layout import LOCK, _swap, acquire, check_free, committing_folder, replacing_file, sha256_file, work_path
 from searchapp.optional import require
 
 
@@ -117,6 +117,28 @@ def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path: Path) -> None
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(IndexFolderError, match=r"/file can't be written to, so .*/file/deep/x can't be made"):
         check_free(tmp_path / "file" / "deep" / "x", overwrite=False)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder whose file system makes none")
+def test_a_place_that_says_it_is_not_there_is_refused_and_not_waited_for() -> None:
+    target = Path("/proc/shop")
+    with pytest.raises(IndexFolderError, match=r"^/proc can't be written to \(No such file .*, or name another place"):
+        acquire(work_path(target), target)
+
+
+def test_a_work_folder_that_its_holder_removes_in_between_is_made_again(tmp_path: Path) -> None:
+    target = tmp_path / "shop"
+    place, removed = work_path(target), []
+
+    def remove(event: str, arguments: tuple[object, ...]) -> None:
+        if not removed and event == "open" and str(arguments[0]) == str(place / LOCK):
+            removed.append(place)
+            place.rmdir()
+
+    sys.addaudithook(remove)
+    os.close(acquire(place, target))
+    assert removed == [place]
+    assert (place / LOCK).read_text() == f"{os.getpid()}\n"
 
 
 def test_an_index_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
