@@ -91,14 +91,7 @@ def correlations(similarities: Mapping[str, Values], gold: Values) -> dict[str, 
     equal values sharing the mean of theirs. Raises MeasureError where a number would be NaN: fewer than two pairs,
     values that are not finite, and gold scores or similarities that are all the same.
     """
-    if len(gold) < 2:
-        raise MeasureError(f"{len(gold)} pairs have no correlation; give 2 or more")
-    _check_finite("gold", gold)
-    if np.ptp(gold) == 0:
-        raise MeasureError(
-            f"all {len(gold):,} gold scores are {gold[0]:g}, so nothing correlates with them (NaN); check the column of"
-            " scores"
-        )
+    check_gold(gold)
     gold_ranks = average_ranks(gold)
     found: dict[str, float] = {}
     for name, values in similarities.items():
@@ -112,6 +105,18 @@ def correlations(similarities: Mapping[str, Values], gold: Values) -> dict[str, 
         found[f"pearson_{name}"] = _pearson(values, gold)
         found[f"spearman_{name}"] = _pearson(average_ranks(values), gold_ranks)
     return {**found, **_largest(found)}
+
+
+def check_gold(gold: Values) -> None:
+    """Raise MeasureError where nothing can correlate with these gold scores, float64 (n,), whatever the model."""
+    if len(gold) < 2:
+        raise MeasureError(f"{len(gold)} pairs have no correlation; give 2 or more")
+    _check_finite("gold", gold)
+    if np.ptp(gold) == 0:
+        raise MeasureError(
+            f"all {len(gold):,} gold scores are {gold[0]:g}, so nothing correlates with them (NaN); check the column of"
+            " scores"
+        )
 
 
 def average_ranks(values: Values) -> Values:

@@ -44,8 +44,8 @@ def open_judge(
     `judge.task` says what else it is to be, its `judge.dims` or Matryoshka dims what is judged, its `data` templates
     what texts are. Texts that begin with their prompt lose it here, as the encoder puts it before all of them, once.
 
-    Raises InputError where nothing can be judged on, UsageError for dims that are wider than the model and for a
-    measure that the judge doesn't have.
+    Raises InputError where nothing can be judged on, MeasureError for scores that are all the same, UsageError for dims
+    that are wider than the model and for a measure that the judge doesn't have.
     """
     spec = recipe.judge
     dims = chosen_dims(recipe.dims, width=width, model=recipe.model.base)

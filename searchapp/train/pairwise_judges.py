@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
+
 from searchapp.build import Progress, silent
 from searchapp.encoders import Encoder
 from searchapp.errors import MeasureError
 from searchapp.judging.embedding import Embedder
 from searchapp.judging.fingerprint import fingerprint
 from searchapp.judging.pairwise import PAIRS_PRIMARY, TRIPLETS_PRIMARY, embed_pairs, embed_triplets
-from searchapp.metrics import correlations, triplet_accuracy
+from searchapp.metrics import check_gold, correlations, triplet_accuracy
 from searchapp.records import ScoredPair, Triplet
 from searchapp.train.examples import Example
 from searchapp.train.judge import Measures
@@ -58,7 +60,8 @@ class PairsJudge:
     """Judges how far similarities and the scores of people correlate.
 
     Keys are those of sentence-transformers' EmbeddingSimilarityEvaluator. Both sentences of a pair are queries, no text
-    is a document. Raises UsageError for a measure that is none of the keys.
+    is a document. Raises MeasureError for scores that nothing can correlate with, UsageError for a measure that is none
+    of the keys.
     """
 
     task = "pairs"
@@ -68,6 +71,7 @@ class PairsJudge:
     def __init__(
         self, pairs: Sequence[ScoredPair], *, spec: JudgeSpec, dims: Sequence[int], progress: Progress = silent
     ) -> None:
+        check_gold(np.array([one.score for one in pairs], dtype=np.float64))
         self.names = name_judge(spec, dims, keys=PAIRS_KEYS, usual=PAIRS_PRIMARY)
         self.measure = self.names.measure
         self.queries = tuple(dict.fromkeys(text for one in pairs for text in (one.sentence1, one.sentence2)))

@@ -111,6 +111,18 @@ def test_an_unknown_measure_names_the_nearest(judge: Any) -> None:
     assert judge(rows, spec=JudgeSpec(name="n", measure=right), dims=(4,)).measure == f"n_{right}"
 
 
+@pytest.mark.parametrize(
+    ("scores", "gist"),
+    [([3.0, 3.0, 3.0], "all 3 gold scores are 3, so nothing correlates"), ([1.0], "1 pairs have no correlation")],
+)
+def test_scores_that_no_model_can_correlate_with_are_refused_before_any_training(
+    scores: list[float], gist: str
+) -> None:
+    rows = [ScoredPair("bag", f"bag {number}", score) for number, score in enumerate(scores)]
+    with pytest.raises(MeasureError, match=gist):
+        PairsJudge(rows, spec=JudgeSpec(), dims=(48,))
+
+
 def test_bad_vectors_are_no_numbers(tmp_path: Path) -> None:
     with pytest.raises(BadVectorsError, match="NaN"):
         TripletJudge(TRIPLETS, spec=JudgeSpec(), dims=(48,)).judge(PoisonedEncoder("kettle"))
