@@ -259,7 +259,7 @@ def acquire(place: Path, target: Path) -> int:
                 f"{target} is being written by another process ({holder or 'just begun'}); wait until it is done, or "
                 "stop it"
             ) from None
-        if _is_at(descriptor, place / LOCK):
+        if is_at(descriptor, place / LOCK):
             with contextlib.suppress(OSError):  # a full disk must not stand in the way of an answer
                 os.truncate(descriptor, 0)
                 os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -276,7 +276,7 @@ def _open_lock(place: Path) -> int | None:
         return None
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def is_at(descriptor: int, path: Path) -> bool:
     """Tell whether an open file is still the one at `path`: its last holder may have removed it."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())

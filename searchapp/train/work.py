@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from searchapp.errors import ContractError
-from searchapp.layout import LOCK, acquire, replacing_file, work_path
+from searchapp.layout import LOCK, acquire, is_at, replacing_file, work_path
 from searchapp.train.checkpoints import keep_checkpoints, whole_checkpoints
 from searchapp.train.processes import is_first
 
@@ -58,7 +58,7 @@ class TrainingFolder:
             )
         if not is_first():
             return max(there, default=0)
-        if restart or differing or not there:
+        if restart or not there:
             self._clear()
             there = {}
         keep_checkpoints(self.checkpoints, there)
@@ -75,7 +75,6 @@ class TrainingFolder:
             self.path.rmdir()
 
     def _clear(self) -> None:
-        keep_checkpoints(self.checkpoints, ())
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.log.unlink(missing_ok=True)
 
@@ -96,7 +95,8 @@ def training_on(target: Path) -> Iterator[TrainingFolder]:
     try:
         yield folder
     finally:
-        if folder.path.exists() and not whole_checkpoints(folder.checkpoints):
+        # Once it is discarded, another training may hold it.
+        if is_at(descriptor, folder.path / LOCK) and not whole_checkpoints(folder.checkpoints):
             folder.discard()
         os.close(descriptor)
 

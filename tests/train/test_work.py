@@ -1,13 +1,14 @@
 """The work folder of a training: one holder, one contract, nothing left where nothing was reached."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from searchapp.errors import ContractError, IndexFolderError
-from searchapp.layout import work_path
+from searchapp.layout import acquire, work_path
 from searchapp.train.checkpoints import checkpoint_path, seal, whole_checkpoints
 from searchapp.train.work import CONTRACT, TrainingFolder, training_on
 
@@ -82,6 +83,26 @@ def test_another_contract_takes_over_what_has_no_checkpoint_yet(target: Path) ->
         assert not work.log.exists()
 
 
+def test_the_same_contract_without_a_checkpoint_begins_with_an_empty_log(target: Path) -> None:
+    with training_on(target) as work:
+        work.begin(MINE, restart=False)
+        work.log.write_text("{}\n", encoding="utf-8")
+        assert work.begin(MINE, restart=False) == 0
+        assert not work.log.exists()
+
+
+def test_what_another_training_holds_after_the_end_is_left_to_it(target: Path) -> None:
+    with training_on(target) as work:
+        work.begin(MINE, restart=False)
+        work.discard()
+        other = acquire(work.path, target)
+        work.log.write_text("{}\n", encoding="utf-8")
+    with pytest.raises(IndexFolderError, match="is being written by another process"), training_on(target):
+        pass
+    assert work.log.exists()
+    os.close(other)
+
+
 def test_a_second_training_of_the_same_target_is_refused(target: Path) -> None:
     with training_on(target), pytest.raises(IndexFolderError, match="shop"), training_on(target):
         pass
@@ -97,11 +118,12 @@ def test_what_has_no_checkpoint_is_gone_at_the_end(target: Path) -> None:
     assert list(target.parent.iterdir()) == []
 
 
-def test_a_damaged_contract_is_none(target: Path) -> None:
+@pytest.mark.parametrize("damaged", ['{"loss', "[]"])
+def test_a_damaged_contract_is_none(target: Path, damaged: str) -> None:
     with training_on(target) as work:
         work.begin(MINE, restart=False)
         reach(work, 5)
-        (work.path / CONTRACT).write_text('{"loss', encoding="utf-8")
+        (work.path / CONTRACT).write_text(damaged, encoding="utf-8")
         with pytest.raises(ContractError, match=r"with loss\.scale None, and this call has 20"):
             work.begin(MINE, restart=False)
         work.discard()
