@@ -48,12 +48,11 @@ def checkpoint_path(root: Path, step: int) -> Path:
 def keep_checkpoints(root: Path, steps: Collection[int]) -> None:
     """Remove all checkpoints but those of these steps; what is half written goes too.
 
-    The seal goes first, so that a checkpoint half removed is never taken for a whole one.
+    A checkpoint half removed is never taken for a whole one: its seal names every file.
     """
     for path in root.iterdir() if root.is_dir() else ():
         match = _NAME.fullmatch(path.name)
         if match and (int(match[1]) not in steps or not _is_whole(path)):
-            (path / COMPLETE).unlink(missing_ok=True)
             shutil.rmtree(path)
 
 

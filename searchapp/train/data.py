@@ -14,7 +14,6 @@ from searchapp.corpus import (
 from searchapp.corpus.formats import path_name
 from searchapp.corpus.rows import SKIP_ADVICE
 from searchapp.corpus.template import Template
-from searchapp.errors import InputError
 from searchapp.prompts import Prompts
 from searchapp.train.draft import Draft, PromptStripper, group_relevant
 from searchapp.train.examples import Example, TrainingData
@@ -86,10 +85,6 @@ def retold(data: TrainingData, examples: list[Example], about: dict[str, str | i
 
 def _finish(name: str, draft: Draft, negatives: int, about: dict[str, str | int]) -> TrainingData:
     levelled = level_negatives(draft.examples, draft.relevant, negatives)
-    if not levelled.examples:
-        raise InputError(
-            f"{name} has no row with a negative that is not relevant itself; train without: --set data.negatives=0"
-        )
     counts: dict[str, str | int] = {
         "negatives": levelled.negatives,
         "negatives_relevant": levelled.relevant,

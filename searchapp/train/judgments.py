@@ -57,7 +57,7 @@ def read_judgments(
     """
     grades = Grades.of(spec, dataset)
     parts = {query.query_id: grades.split(dataset.qrels[query.query_id]) for query in dataset.queries}
-    needed = {doc_id for positives, negatives in parts.values() if positives for doc_id in positives}
+    needed = {doc_id for positives, _ in parts.values() for doc_id in positives}
     if spec.negatives:
         needed.update(doc_id for positives, negatives in parts.values() if positives for doc_id in negatives)
     texts = read_texts(dataset, needed, progress)

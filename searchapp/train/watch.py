@@ -49,14 +49,14 @@ class Watch:
     judge: Judge | None
     encoder: Callable[[], Encoder]
     report: Report
-    _parts: list[float] = field(default_factory=list)
+    _parts: Sequence[float] = ()
     """Losses of the batches of this step."""
     _unlogged: list[float] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
 
     def take_losses(self, losses: Sequence[float]) -> None:
         """Take the losses of the batches of a step, of which it has as many as are accumulated."""
-        self._parts = list(losses)
+        self._parts = losses
 
     def check_step(self, step: int, gradient: float) -> None:
         """Look at a step before it changes the weights; raises TrainingError where it would spoil them.
@@ -67,9 +67,7 @@ class Watch:
 
     def end_step(self, at: Moment) -> Due:
         """Take note of a step that is done, and say what is due."""
-        loss = fmean(self._parts)
-        self._parts.clear()
-        self._unlogged.append(loss)
+        self._unlogged.append(fmean(self._parts))
         training, every = self.recipe.training, self.recipe.judge.every
         judge = at.last or (at.epoch.is_integer() if every == "epoch" else at.step % every == 0)
         save = judge or (training.checkpoint_every > 0 and at.step % training.checkpoint_every == 0)

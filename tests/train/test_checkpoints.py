@@ -1,6 +1,7 @@
 """Checkpoints: whole once they are sealed, never taken where one is torn, let go of when unneeded."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ def test_sealed_ones_are_found_by_their_steps_ascending(tmp_path: Path) -> None:
     assert list(whole_checkpoints(tmp_path).items()) == [(step, made[step]) for step in (9, 200, 1000)]
     assert last_checkpoint(tmp_path) == made[1000]
     assert json.loads((made[9] / COMPLETE).read_text()) == {"1_Pooling/config.json": 2, "model.safetensors": 9}
+
+
+def test_all_of_it_is_on_the_disk_before_it_is_sealed(tmp_path: Path) -> None:
+    folder = make(tmp_path, 5, sealed=False)
+    touched: list[str] = []
+    listening = [True]
+
+    def listen(event: str, arguments: tuple[object, ...]) -> None:
+        # What is synced is opened for it by its number, without a mode.
+        if listening and (event == "os.rename" or (event == "open" and arguments[1] is None)):
+            touched.append(str(arguments[1] if event == "os.rename" else arguments[0]))
+
+    sys.addaudithook(listen)
+    seal(folder)
+    listening.clear()
+    files = [str(folder / name) for name in ("1_Pooling/config.json", "model.safetensors")]
+    before = touched[: touched.index(str(folder / COMPLETE))]
+    assert [path for path in before if path in (*files, str(folder))] == [*files, str(folder)]
 
 
 @pytest.mark.parametrize("torn", ["short", "gone", "seal cut off", "seal of another kind"])

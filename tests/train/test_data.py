@@ -87,8 +87,13 @@ def test_templates_of_the_spec(tmp_path: Path) -> None:
         Example("5GS", "5G System (abbreviation)", ("Apple",)),
         Example("AP", "Access Point (abbreviation)", ("Apple",)),
     ]
-    with pytest.raises(UsageError, match=r"^--set data.positive 'x' names no column"):
-        read(path, DataSpec("{abbreviation}", "x"))
+    for field, wrong in (
+        ("anchor", DataSpec("x", "{expansion}")),
+        ("positive", DataSpec("{abbreviation}", "x")),
+        ("negative", DataSpec("{abbreviation}", "{expansion}", "x")),
+    ):
+        with pytest.raises(UsageError, match=rf"^--set data\.{field} 'x' names no column"):
+            read(path, wrong)
 
 
 def test_fewer_negatives_are_asked_for(tmp_path: Path) -> None:
@@ -105,7 +110,7 @@ def test_bad_rows_are_told_or_counted(tmp_path: Path) -> None:
     assert (data.about["rows"], data.about["skipped"]) == (1, 1)
 
 
-def test_rows_whose_every_negative_is_relevant_are_an_error(tmp_path: Path) -> None:
+def test_rows_whose_every_negative_is_relevant_have_none(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "t.jsonl", {"anchor": "a", "positive": "p", "negative": "p"})
     assert read(path, DataSpec(negatives=0)).examples == [Example("a", "p")]
     assert read(path).examples == [Example("a", "p")]
@@ -195,6 +200,31 @@ def test_only_judged_texts_are_asked_of_the_corpus(shop: Path) -> None:
     data = read_training_data(shop, spec=DataSpec(), prompts=Prompts(), progress=heard.append)
     assert data.about["rows"] == 5
     assert heard == [1000, 2000]
+    assert read(shop).examples == data.examples
+
+
+def test_what_no_row_is_made_of_is_neither_stripped_nor_missed(tmp_path: Path) -> None:
+    queries = {"q1": "query: kettle", "q2": "query: lamp"}
+    judged = {"q1": {"d1": 1, "gone": 0}, "q2": {"d2": 0, "gone too": 0}}
+    documents = {"d1": "passage: Steel kettle", "d2": "passage: Copper kettle"}
+    folder = write_beir(tmp_path / "shop", documents, queries, judged, "train")
+    bare, hard = read(folder, DataSpec(negatives=0), E5), read(folder, DataSpec(negatives=1), E5)
+    assert bare.examples == hard.examples == [Example("kettle", "Steel kettle")]
+    assert (bare.about["documents_missing"], hard.about["documents_missing"]) == (0, 1)
+    assert (bare.about["prompts_stripped"], hard.about["prompts_stripped"]) == (2, 2)
+
+
+def test_a_folder_without_splits_is_trained_on_whole(tmp_path: Path) -> None:
+    texts = {
+        "docs.trec": "<DOC><DOCNO>d1</DOCNO>Steel kettle</DOC>\n<DOC><DOCNO>d2</DOCNO>Tea pot</DOC>\n",
+        "topics.txt": "<top><num>1</num><title>boil water</title></top>\n",
+        "qrels": "1 0 d1 1\n1 0 d2 0\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    data = read(tmp_path)
+    assert data.examples == [Example("boil water", "Steel kettle", ("Tea pot",))]
+    assert data.about["kind"] == "trec"
 
 
 def test_the_text_of_a_document_is_a_template(tmp_path: Path) -> None:
@@ -209,6 +239,9 @@ def test_the_text_of_a_document_is_a_template(tmp_path: Path) -> None:
 def test_judgments_of_nothing_say_what_there_is(shop: Path) -> None:
     with pytest.raises(InputError, match=r"no judgment of grade 4 or more.*the best is 3; say from which on it is: "):
         read(shop, DataSpec(positive_grade=4))
+    write_beir(shop, DOCUMENTS, QUERIES, {"q3": {"d7": 0}}, "poor")
+    with pytest.raises(InputError, match=r"no judgment of grade 1 or more.*the best is 0; name another split$"):
+        read(shop, DataSpec(split="poor"))
     with pytest.raises(InputError, match="has no split 'dev'"):
         read(shop, DataSpec(split="dev"))
     write_rows(shop / "corpus.jsonl", {"_id": "d4", "title": "Tea pot", "text": ""})
@@ -224,7 +257,7 @@ def test_esci_takes_exact_matches_and_grades_below_as_negatives(tmp_path: Path) 
     folder.mkdir()
     pq.write_table(table, folder / "shopping_queries_dataset_products.parquet")
     names = ("query", "query_id", "product_id", "product_locale", "esci_label", "split")
-    rows = [("鞄 赤", 1, f"B{n}", "jp", label, "train") for n, label in ((3, "I"), (2, "S"), (1, "E"))]
+    rows = [(" 鞄 赤 ", 1, f"B{n}", "jp", label, "train") for n, label in ((3, "I"), (2, "S"), (1, "E"))]
     table = pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
     pq.write_table(table, folder / "shopping_queries_dataset_examples.parquet")
     assert read(folder).examples == [Example("鞄 赤", "赤い鞄, 北谷, 赤", ("靴",))]

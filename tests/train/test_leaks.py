@@ -55,6 +55,13 @@ def test_a_positive_that_is_a_query_is_a_leak_only_of_a_pair_turned_around() -> 
     assert kept(rows, Asks("retrieval", ("red bag",), ("tote",))) == ["x"]
 
 
+def test_documents_of_a_catalogue_may_belong_together_in_training_and_not_where_triplets_are_judged() -> None:
+    rows = data_of(Example("tote", "clutch"), Example("x", "clutch"), Example("y", "red bag"))
+    documents = ("tote", "clutch")
+    assert kept(rows, Asks("retrieval", ("red bag",), documents)) == ["tote", "x", "y"]
+    assert kept(rows, Asks("triplets", ("red bag",), documents)) == ["x"]
+
+
 def test_triplets_ask_for_pairs_whatever_their_order() -> None:
     judge = Asks("triplets", ("red bag",), ("mfuko", "leather tote", "bolso"))
     assert kept(ROWS, judge) == ["赤い鞄", "bolso"]
@@ -84,6 +91,16 @@ def test_an_error_names_the_first_row_and_what_to_type() -> None:
         "row 4 of shop ('bolso' with 'Bolso rojo') holds 'bolso', which the judge asks; leave such rows out with"
         " --set data.leakage=drop, keep them with --set data.leakage=allow, or name other data"
     )
+    for task, rows, held in (
+        ("triplets", data_of(Example("tote", "clutch", ("n",))), "tote"),
+        ("triplets", data_of(Example("x", "red bag", ("n",))), "red bag"),
+        ("pairs", data_of(Example("x", "y", ("n", "tote"))), "tote"),
+        ("retrieval", data_of(Example("red bag", "y")), "red bag"),
+        ("retrieval", data_of(Example("red " * 30 + "bag", "y")), ("red " * 20)),
+    ):
+        judge = Asks(task, ("red bag", "red " * 30 + "bag"), ("tote", "clutch"))
+        with pytest.raises(InputError, match=f" holds {held!r}, which the judge asks"):
+            drop_leaks(rows, judge, leakage="error")
     assert drop_leaks(ROWS, Asks("retrieval", ("none",)), leakage="error").examples == list(ROWS.examples)
 
 

@@ -224,12 +224,12 @@ def test_an_index_that_stores_no_text_says_so(tmp_path: Path) -> None:
 
 
 def test_cells_of_an_index_are_text_as_the_corpus_reader_makes_it(tmp_path: Path) -> None:
-    row = {"_id": "d", "title": "鞄", "new": True, "size": 3.5, "color": None}
+    row = {"_id": "d", "title": "鞄", "new": True, "used": False, "size": 3.5, "color": None}
     path = write_rows(tmp_path / "c.jsonl", row)
-    options = ReadOptions(text="{title} {new} {size} {color}")
+    options = ReadOptions(text="{title} {new} {used} {size} {color}")
     building = BuildOptions(query_encoder=False)
     made = build_index(open_corpus(path, options), tmp_path / "c", encoder=HashEncoder(), options=building)
-    assert stored_texts(made, {"d"}) == {"d": "鞄 true 3.5"}
+    assert stored_texts(made, {"d"}) == {"d": "鞄 true false 3.5"}
 
 
 def test_what_is_written_is_read_back(index: Index, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def test_one_process_is_the_first_and_only_one() -> None:
         ("cuda:2", None, "cuda", "2"),
         ("cuda:1", "4,7", "cuda", "7"),
         (None, "4,7", None, "4"),
+        ("cuda:2", "4,7", "cuda:2", "4,7"),
         (None, "", None, ""),
         ("cuda:5", "4,7", "cuda:5", "4,7"),
         ("cuda:all", None, "cuda:all", None),

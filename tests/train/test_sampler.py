@@ -67,6 +67,16 @@ def test_many_rows_that_wait_are_batched_as_the_slow_way_does() -> None:
     assert found == list(slow_batches(order, rows, relevant, 8))
 
 
+def test_kept_of_what_is_relevant_is_only_what_equal_texts_do_not_say() -> None:
+    rows = [("a", "p"), ("a", "q"), ("b", "q")]
+    relevant = {"a": {"p", "q", "in no row"}, "b": {"q"}, "p": {"q"}, "nobody": {"p"}}
+    conflicts = Conflicts(rows, {anchor: frozenset(texts) for anchor, texts in relevant.items()})
+    a, _p = conflicts.texts[0]
+    b, q = conflicts.texts[2]
+    assert conflicts.relevant == {a: {q}, b: {q}}
+    assert conflicts.anchors == {q: {a, b}}
+
+
 class Looked(list[tuple[int, ...]]):
     """Counts how often a row is looked at."""
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from searchapp.encoders import Encoder
+from searchapp.encoders.checks import CANARIES
 from searchapp.errors import TrainingStoppedError
 from searchapp.prompts import Prompts
 from searchapp.records import Triplet
@@ -18,7 +20,7 @@ from searchapp.train.log import LogRow, read_rows
 from searchapp.train.pairwise_judges import TripletJudge
 from searchapp.train.recipe import JudgeSpec, ModelSpec, Recipe, TrainingSpec
 from searchapp.train.watch import Due, Moment, Watch
-from tests.fakes import HashEncoder
+from tests.fakes import HashEncoder, PoisonedEncoder
 
 RECIPE = Recipe(
     "r",
@@ -72,6 +74,31 @@ def test_what_is_due_when(tmp_path: Path) -> None:
     assert [number for number in due if due[number] == SAVE] == [4, 8]
     assert [number for number in due if due[number] == LOG] == [2, 10]
     assert [number for number in due if due[number] == NOTHING] == [1, 3, 5, 7, 9, 11]
+
+
+def test_a_checkpoint_at_every_step(tmp_path: Path) -> None:
+    watch = watching(tmp_path, replace(RECIPE, training=replace(RECIPE.training, checkpoint_every=1)))
+    assert [step(watch, number, [1 / number]) for number in range(1, 5)] == [SAVE] * 4
+
+
+def test_what_is_saved_is_looked_at_first(tmp_path: Path) -> None:
+    """Vectors are made of the canaries where a checkpoint is due, and nowhere else: NaN in one of them ends it."""
+    watch = Watch(
+        RECIPE, tmp_path / "log.jsonl", Guards(), None, lambda: PoisonedEncoder(CANARIES[0]), lambda _row: None
+    )
+    with pytest.raises(TrainingStoppedError, match="step 4"):
+        for number in range(1, 7):
+            step(watch, number, [1 / number])
+    assert [row.step for row in read_rows(watch.log)] == [2, 4]
+
+
+def test_a_row_says_how_long_the_call_has_taken(tmp_path: Path) -> None:
+    began = time.monotonic()
+    watch = watching(tmp_path)
+    for number in (1, 2):
+        step(watch, number, [1 / number])
+    [row] = read_rows(watch.log)
+    assert 0 < row.seconds < time.monotonic() - began
 
 
 def test_epochs_are_judged_at_their_ends_and_checkpoints_may_be_those_alone(tmp_path: Path) -> None:
