@@ -1,5 +1,6 @@
 """`searchapp mine`: hard negatives for training, from what a search finds."""
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -140,6 +141,10 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{out} is there already; {advice}")
     if not out.parent.is_dir():
         raise UsageError(f"there is no folder {out.parent}; make it, or name another place")
+    try:
+        tempfile.TemporaryFile(dir=out.parent).close()
+    except OSError as error:
+        raise UsageError(f"{out.parent} can't be written to ({error.strerror}); name another place") from None
 
 
 def _report(counts: Mapping[str, int], out: Path, *, as_json: bool) -> None:

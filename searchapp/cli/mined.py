@@ -61,6 +61,7 @@ def mine_job(job: Job, options: MineOptions, progress: Progress) -> Mined:
     if job.corpus is not None:
         raise UsageError(f"--corpus goes with an index, and {job.place} is none; leave it away")
     dataset = _open(job.place, job)
+    judged = _judged(dataset, job)
     encoder = load_encoder(job.model, job.encoder)
     note(describe_model(encoder.card, chosen=job.model is not None))
     building = BuildOptions(kinds=("flat",), query_encoder=False)
@@ -70,7 +71,7 @@ def mine_job(job: Job, options: MineOptions, progress: Progress) -> Mined:
         )
         _tell_skipped(dataset)
         texts = partial(read_texts, dataset)
-        return mine(Searcher(made, encoder), _judged(dataset, job), texts, options=options, progress=progress)
+        return mine(Searcher(made, encoder), judged, texts, options=options, progress=progress)
 
 
 def _mine_index(job: Job, options: MineOptions, progress: Progress) -> Mined:

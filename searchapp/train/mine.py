@@ -54,11 +54,22 @@ class MineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Queries with their judgments; relevant is a document of grade `threshold` or more."""
+    """Queries with their judgments; relevant is a document of grade `threshold` or more.
+
+    Raises InputError where none is relevant to any query.
+    """
 
     queries: Sequence[Query]
     qrels: Qrels
     threshold: int
+
+    def __post_init__(self) -> None:
+        best = max((grade for query in self.queries for grade in self.qrels[query.query_id].values()), default=0)
+        if best < self.threshold:
+            advice = f"type --threshold {best}" if best > 0 else "name other judgments"
+            raise InputError(
+                f"no document is relevant: the best grade is {best}, and from {self.threshold} on one is; {advice}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ def mine(
     Of the first `depth` hits those judged below the threshold come first, then the unjudged ones by rank that score
     below `max_score_ratio` times what the positive scores (Moreira et al. 2024, NV-Retriever, TopK-PercPos): one that
     is nearer may well be relevant and have been overlooked. All scores are cosines at full width. A document with the
-    text of a relevant one is no negative. Raises InputError where not a single pair has one.
+    text of a relevant one is no negative. Raises InputError where not a single pair has one, or is there.
     """
     counts: Counter[str] = Counter()
     picks = list(_picks(searcher, judged, options, counts, progress))
@@ -100,6 +111,11 @@ def mine(
     progress("reading texts", 0, None)
     found = texts(needed)
     triplets = list(_triplets(picks, found, judged, options.negatives, counts))
+    if not counts["pairs"]:
+        raise InputError(
+            f"none of the {counts['positives_missing']:,} relevant documents is there to be searched; name the corpus"
+            " that belongs to these judgments"
+        )
     if not triplets:
         raise InputError(
             f"none of {counts['pairs']:,} pairs of a query and a relevant document has a hard negative"

@@ -98,6 +98,13 @@ def test_what_is_there_stays_unless_told(shop: Path, tmp_path: Path) -> None:
         (["{shop}"], 2, "a corpus and a place are needed; type: searchapp mine CORPUS --out triplets.jsonl"),
         (["{shop}", "--out", "{tmp}"], 2, "{tmp} is there already; name a file"),
         (["{shop}", "--out", "{tmp}/no/t.jsonl"], 2, "there is no folder {tmp}/no; make it"),
+        pytest.param(
+            ["{shop}", "--out", "/proc/t.jsonl"],
+            2,
+            "/proc can't be written to (",
+            marks=pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files"),
+        ),
+        (["{shop}", "--out", "{tmp}/t", "--threshold", "9", "--model", "no-model"], 1, "; type --threshold 2"),
         (["{shop}", "--out", "{tmp}/t", "--queries", "q"], 2, "--queries and --qrels go together; type both"),
         (
             ["{shop}/corpus.jsonl", "--out", "{tmp}/t"],

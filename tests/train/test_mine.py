@@ -184,6 +184,17 @@ def test_no_negative_at_all_is_an_error(index: Index) -> None:
         found(index, MineOptions(judged_only=True), qrels=qrels)
 
 
+def test_no_pair_at_all_says_why(index: Index) -> None:
+    nowhere = {query.query_id: {} for query in QUERIES}
+    with pytest.raises(InputError, match=r"the best grade is 1, and from 2 on one is; type --threshold 1$"):
+        Judged(QUERIES, {**nowhere, "q2": {"f1": 1, "f2": 0}}, 2)
+    for grades in ({}, {"f1": 0}):
+        with pytest.raises(InputError, match=r"the best grade is 0, and from 1 on one is; name other judgments$"):
+            Judged(QUERIES, {**nowhere, "q2": grades}, 1)
+    with pytest.raises(InputError, match=r"none of the 2 relevant documents is there .*; name the corpus that belongs"):
+        found(index, MineOptions(), qrels={**nowhere, "q2": {"gone": 2}, "q3": {"gone too": 3}})
+
+
 @pytest.mark.parametrize(
     ("given", "gist"),
     [
