@@ -3,12 +3,13 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from searchapp.train.checkpoints import WATCH, checkpoint_path, seal, whole_checkpoints
-from searchapp.train.follow import Follower
+from searchapp.train.follow import Follower, make_callback
 from searchapp.train.watch import Due, Moment
 
 torch = pytest.importorskip("torch")
@@ -97,6 +98,27 @@ def test_a_loss_that_is_kept_holds_no_graph() -> None:
     follower, _ = following(Noting(), loss)
     loss(torch.tensor([2.0]))
     assert [one.requires_grad for one in follower._losses] == [False]
+
+
+def test_the_trainer_s_events_are_passed_on(tmp_path: Path) -> None:
+    watch, loss = Noting(ALL), Halving()
+    follower, heard = following(watch, loss, held_out=True)
+    callback, place = make_callback(follower), SimpleNamespace(output_dir=tmp_path)
+    checkpoint_path(tmp_path, 6).mkdir()
+    control = transformers.TrainerControl()
+    callback.on_train_begin(place, state_at(5), control)
+    assert heard == [("training", 5, 9)]
+    loss(torch.tensor([2.0])).backward()
+    callback.on_pre_optimizer_step(place, state_at(5), control, model=loss)
+    rates = SimpleNamespace(get_last_lr=lambda: [0.25, 0.125])
+    done = callback.on_step_end(place, state_at(6), control, lr_scheduler=rates)
+    assert (done.should_evaluate, done.should_save) == (True, True)
+    callback.on_evaluate(place, state_at(6), control, metrics={"eval_loss": 1.5})
+    callback.on_save(place, state_at(6), control)
+    at = Moment(6, 0.5, last=False, rate=0.25)
+    assert watch.told == [[1.0], (6, 2.0), at, (at, ALL, 1.5), [6]]
+    callback.on_train_begin(place, state_at(6), control)
+    assert watch.told[5:] == [watch.state()]
 
 
 @pytest.mark.parametrize("held_out", [True, False])

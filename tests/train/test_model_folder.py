@@ -13,7 +13,7 @@ from searchapp.layout import MODEL
 from searchapp.train.card import render_model_card
 from searchapp.train.checkpoints import seal
 from searchapp.train.curve import draw_curve
-from searchapp.train.log import read_rows
+from searchapp.train.log import LogRow, read_rows
 from searchapp.train.model_folder import CARD, CURVE, LOG, RECIPE, REPORT, Made, place_model, read_report
 from searchapp.train.recipe_file import open_recipe
 from tests.encoders.conftest import Build
@@ -54,7 +54,8 @@ def test_the_model_is_there_with_all_that_is_told_of_it_and_nothing_of_the_train
 ) -> None:
     one = placed(made(tmp_path / "shop"), checkpoint)
     base = built("roberta")
-    told = {CARD, CURVE, LOG, RECIPE, REPORT}
+    told = {"README.md", "learning-curve.svg", *(f"training/{name}" for name in ("recipe.toml", "log.jsonl"))}
+    told |= {"training/report.json"}
     assert files(one.folder) == files(base) | told
     assert all((one.folder / name).read_bytes() == (base / name).read_bytes() for name in files(base) - told)
     assert (one.folder / CARD).read_text(encoding="utf-8") == render_model_card(FACTS)
@@ -68,6 +69,14 @@ def test_the_model_is_there_with_all_that_is_told_of_it_and_nothing_of_the_train
     assert "鞄" in (one.folder / REPORT).read_text(encoding="utf-8")
     assert read_report(one.folder) == one
     load_encoder(str(one.folder), EncoderOptions(device="cpu"))
+
+
+def test_folders_within_folders_come_along(checkpoint: Path, tmp_path: Path) -> None:
+    deep = checkpoint / "query" / "deep" / "vocab.txt"
+    deep.parent.mkdir(parents=True)
+    deep.write_text("bag", encoding="utf-8")
+    one = placed(made(tmp_path / "shop"), checkpoint)
+    assert (one.folder / "query" / "deep" / "vocab.txt").read_text(encoding="utf-8") == "bag"
 
 
 def test_a_model_that_is_there_is_replaced_only_when_told(checkpoint: Path, tmp_path: Path) -> None:
@@ -118,4 +127,4 @@ def test_measures_are_those_last_judged_at_a_step(tmp_path: Path) -> None:
     assert one.measures_at(0) == ROWS[0].measures
     assert one.measures_at(10) == one.measures_at(30) == {}
     again = replace(ROWS[2], measures={"shop-64_cosine_ndcg@10": 0.75})
-    assert replace(one, rows=(*ROWS, again, ROWS[1])).measures_at(20) == again.measures
+    assert replace(one, rows=(*ROWS, again, LogRow(1.0, 20, 2.0))).measures_at(20) == again.measures
