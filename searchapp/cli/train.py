@@ -89,9 +89,12 @@ def train(
     from searchapp.cli.assemble import ReadTexts, read_options
     from searchapp.cli.progress import ProgressBar
     from searchapp.cli.training import describe_end, describe_row, end_as_json, row_as_json
+    from searchapp.corpus import holds_judgments
     from searchapp.train.processes import is_first, see_one_gpu
     from searchapp.train.run import Listeners, TrainOptions, train_model
 
+    if (locale or version) and not any(path and holds_judgments(path) for path in (data, judged_on)):
+        raise UsageError("--locale and --version go with ESCI folders, and none is named; leave them out")
     device = see_one_gpu(device, os.environ)
     reading = read_options(ReadTexts("auto", None, None, None, on_bad_row, locale, version))
     with ProgressBar() as bar:

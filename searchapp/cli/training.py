@@ -58,7 +58,11 @@ def describe_end(made: "Made") -> list[str]:
     for name, value in chosen(after, made.recipe.judge.measure).items():
         was = f" (the base {before[name]:.4f}, {value - before[name]:+.4f})" if name in before else ""
         lines.append(f"  {name} {value:.4f}{was}")
-    if made.measure is not None and made.measure in before and after.get(made.measure, 1.0) <= before[made.measure]:
+    if (
+        made.measure is not None
+        and made.measure in before
+        and after.get(made.measure, math.inf) <= before[made.measure]
+    ):
         lines.append("no step is better than the base by that measure: keep the base, or train otherwise")
     return [*lines, f"try it: searchapp bench DATASET --model {made.folder}"]
 

@@ -97,8 +97,12 @@ def test_each_line_of_json_is_a_row_and_the_last_one_is_the_end(standing: Path) 
 
 
 def test_a_training_prints_its_rows_for_people(standing: Path) -> None:
-    done = call(*CALL, "--model", "base", *FEW)
+    rows = (standing / "rows.jsonl").read_text(encoding="utf-8")
+    (standing / "rows.jsonl").write_text(f"{rows}no row\n", encoding="utf-8")
+    assert "rows.jsonl:25: " in refused(1, *CALL, "--model", "base", *FEW)
+    done = call(*CALL, "--model", "base", *FEW, "--on-bad-row", "skip")
     assert done.exit_code == 0, done.output
+    assert "trains on 24 rows of rows; skipped 1" in done.stderr.splitlines()
     assert [line.split("  ")[0] for line in done.stderr.splitlines() if line.startswith("step")] == ["step 1", "step 2"]
     assert done.stdout.splitlines()[0].startswith(f"model {standing / 'models' / 'tuned'}: e5-acronyms of ")
 
@@ -113,6 +117,9 @@ def test_refusals_are_one_line_that_says_what_to_type() -> None:
     wide = ("--set", "loss.matryoshka_dims=128,32", "--model", "base", *FEW)
     assert "type --set loss.matryoshka_dims=64,32" in refused(2, *CALL, *wide)
     assert "nowhere.jsonl" in refused(1, *CALL, "--data", "nowhere.jsonl", "--model", "base")
+    for option in (("--locale", "jp"), ("--version", "small")):
+        said = refused(2, *CALL, "--model", "base", "--eval", "held-out.jsonl", *option)
+        assert said == "searchapp: --locale and --version go with ESCI folders, and none is named; leave them out"
     assert "no-base" in refused(1, *CALL, "--model", "./no-base")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from searchapp.cli.training import chosen, describe_end, describe_row, end_as_json, row_as_json
@@ -57,6 +58,18 @@ def test_the_end_says_so_where_nothing_was_gained() -> None:
     assert lines[0] == "model models/sw: swahili-matryoshka of bge, step 30"
     assert lines[2] == "no step is better than the base by that measure: keep the base, or train otherwise"
     assert len(describe_end(made(30, "last", 0.2501))) == 3
+
+
+def test_the_end_of_a_training_whose_base_or_end_was_not_judged_claims_no_gain() -> None:
+    whole = made(30, "last", 0.25)
+    nothing_before = replace(whole, rows=whole.rows[1:])
+    assert describe_end(nothing_before)[1:] == [
+        "  dim_64_cosine_map@100 0.2500",
+        "try it: searchapp bench DATASET --model models/sw",
+    ]
+    perfect = LogRow(0.0, 0, measures={"dim_64_cosine_map@100": 1.0})
+    assert len(describe_end(replace(whole, rows=(perfect, LogRow(1.0, 30, 1.5))))) == 2
+    assert len(describe_end(replace(whole, measure=None))) == 3
 
 
 def test_the_end_as_json() -> None:
