@@ -184,6 +184,30 @@ def test_no_negative_at_all_is_an_error(index: Index) -> None:
         found(index, MineOptions(judged_only=True), qrels=qrels)
 
 
+def test_what_scores_as_the_positive_does_is_too_near_and_what_has_no_text_is_none(tmp_path: Path) -> None:
+    # The encoder takes no notice of case: d1 to d3 have one vector.
+    shop = {"d1": "red bag", "d2": "Red Bag", "d3": "RED BAG", "d4": "kettle", "d5": "oak table", "d6": "lamp"}
+    path = write_rows(tmp_path / "shop.jsonl", *({"_id": key, "text": text} for key, text in shop.items()))
+    building = BuildOptions(kinds=("flat",), query_encoder=False)
+    searcher = Searcher(
+        build_index(open_corpus(path), tmp_path / "shop", encoder=HashEncoder(), options=building), HashEncoder()
+    )
+    judged = Judged((Query("q1", " red bag  "), Query("q2", "a lamp")), {"q1": {"d1": 1}, "q2": {"d6": 1}}, 1)
+    heard: list[tuple] = []
+    mined = mine(
+        searcher,
+        judged,
+        lambda needed: {doc_id: shop[doc_id] for doc_id in needed - {"d5", "d6"}},
+        options=MineOptions(negatives=5, max_score_ratio=1),
+        progress=lambda *words: heard.append(words),
+    )
+    assert heard == [("searching", 0, 2), ("reading texts", 0, None)]
+    [triplet] = mined.triplets
+    assert triplet == Triplet("red bag", "red bag", ("kettle",))
+    found = {name: mined.counts[name] for name in ("pairs", "hits", "hits_too_near", "pairs_without_negatives")}
+    assert found == {"pairs": 2, "hits": 12, "hits_too_near": 2, "pairs_without_negatives": 1}
+
+
 def test_no_pair_at_all_says_why(index: Index) -> None:
     nowhere = {query.query_id: {} for query in QUERIES}
     with pytest.raises(InputError, match=r"the best grade is 1, and from 2 on one is; type --threshold 1$"):
@@ -202,6 +226,7 @@ def test_no_pair_at_all_says_why(index: Index) -> None:
         ({"depth": 0}, "--depth must be at least 1"),
         ({"skip_top": -1}, "--skip-top must be at least 0; type --skip-top 0"),
         ({"max_score_ratio": 0.0}, "--max-score-ratio is 0, expected a share of the positive's score"),
+        ({"max_score_ratio": 1.5}, "--max-score-ratio is 1.5, expected"),
         ({"max_score_ratio": float("nan")}, "--max-score-ratio is nan"),
         ({"skip_top": 100}, "--skip-top 100 leaves none of 100 hits; type a larger --depth"),
     ],
