@@ -20,7 +20,7 @@ from searchapp.corpus import (
     read_queries,
 )
 from searchapp.corpus.dataset import keep_judged
-from searchapp.corpus.rows import SKIP_ADVICE
+from searchapp.corpus.rows import SKIP_ADVICE, Skipped
 from searchapp.encoders import EncoderOptions, load_encoder
 from searchapp.errors import UsageError
 from searchapp.index import Index, open_index
@@ -69,7 +69,7 @@ def mine_job(job: Job, options: MineOptions, progress: Progress) -> Mined:
         made = build_index(
             dataset.corpus, Path(folder) / "index", encoder=encoder, options=building, progress=progress, note=note
         )
-        _tell_skipped(dataset)
+        _tell_skipped(dataset.skipped + dataset.corpus.skipped)
         texts = partial(read_texts, dataset)
         return mine(Searcher(made, encoder), judged, texts, options=options, progress=progress)
 
@@ -78,14 +78,14 @@ def _mine_index(job: Job, options: MineOptions, progress: Progress) -> Mined:
     prompts = {"--query-prompt": job.encoder.query_prompt, "--document-prompt": job.encoder.document_prompt}
     asked.refuse("an index, which was made with its own", {**prompts, "--revision": job.encoder.revision})
     index = open_index(job.place)
-    texts: Texts = partial(stored_texts, index)
-    if job.corpus is None:
-        judged = _read_judged(job)
-    else:
-        dataset = _open_as(index, job.corpus, job)
-        judged, texts = _judged(dataset, job), partial(corpus_texts, index, dataset.corpus)
+    dataset = None if job.corpus is None else _open_as(index, job.corpus, job)
+    judged = _read_judged(job) if dataset is None else _judged(dataset, job)
+    texts: Texts = partial(stored_texts, index) if dataset is None else partial(corpus_texts, index, dataset.corpus)
     encoder = load_query_encoder(index, options=job.encoder, model=job.model)
-    return mine(Searcher(index, encoder), judged, texts, options=options, progress=progress)
+    mined = mine(Searcher(index, encoder), judged, texts, options=options, progress=progress)
+    if dataset is not None:
+        _tell_skipped(dataset.skipped + dataset.corpus.skipped)
+    return mined
 
 
 def _open_as(index: Index, corpus: str, job: Job) -> Dataset:
@@ -122,14 +122,15 @@ def _read_judged(job: Job) -> Judged:
     bad_rows = BadRows(reading.on_bad_row, advice=SKIP_ADVICE)
     queries, qrels = job.judgments
     found = read_qrels(qrels, bad_rows)
-    return Judged(keep_judged(queries, read_queries(queries, bad_rows), found), found, job.threshold or 1)
+    judged = Judged(keep_judged(queries, read_queries(queries, bad_rows), found), found, job.threshold or 1)
+    _tell_skipped(bad_rows.skipped)
+    return judged
 
 
 def _judged(dataset: Dataset, job: Job) -> Judged:
     return Judged(dataset.queries, dataset.qrels, job.threshold or dataset.threshold)
 
 
-def _tell_skipped(dataset: Dataset) -> None:
-    skipped = dataset.skipped + dataset.corpus.skipped
+def _tell_skipped(skipped: Skipped) -> None:
     for where, reason in skipped.rows:
         note(f"skipped {where}: {reason}")

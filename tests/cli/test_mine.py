@@ -1,6 +1,7 @@
 """`searchapp mine` as it is typed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,37 @@ def test_skipped_rows_are_told(shop: Path, tmp_path: Path) -> None:
     judgments = ("--queries", shop / "queries.jsonl", "--qrels", shop / "qrels" / "train.tsv")
     done = call("mine", corpus, *judgments, "--out", tmp_path / "t.jsonl", "--on-bad-row", "skip")
     assert f"skipped {corpus}:8: " in done.stderr
+
+
+def test_skipped_rows_are_told_where_an_index_is_mined_too(shop: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "shop", tmp_path / "t.jsonl"
+    shutil.copytree(shop, folder)
+    for name in ("corpus", "queries"):
+        with (folder / f"{name}.jsonl").open("a", encoding="utf-8") as handle:
+            handle.write("broken\n")
+    judgments = ("--queries", folder / "queries.jsonl", "--qrels", shop / "qrels" / "train.tsv")
+    assert "queries.jsonl:3: " in call("mine", shop.parent / "index", *judgments, "--out", out, code=1).stderr
+    done = call("mine", shop.parent / "index", *judgments, "--out", out, "--on-bad-row", "skip")
+    assert f"skipped {folder}/queries.jsonl:3: " in done.stderr
+    named = call("mine", shop.parent / "index", "--corpus", folder, "--out", out, "--on-bad-row", "skip", "--overwrite")
+    assert f"skipped {folder}/queries.jsonl:3: " in named.stderr
+    assert f"skipped {folder}/corpus.jsonl:8: " in named.stderr
+
+
+def test_a_text_that_is_asked_for_is_the_index_s_or_refused(shop: Path, tmp_path: Path) -> None:
+    typed = ("mine", shop.parent / "index", "--corpus", shop, "--out", tmp_path / "t.jsonl", "--text")
+    assert "again' for the document " in call(*typed, "{title} again", code=1).stderr
+    call(*typed, "{title} {text}")
+
+
+def test_what_an_index_was_made_with_is_not_given_again(shop: Path, tmp_path: Path) -> None:
+    index, given = shop.parent / "index", ("--queries", "q", "--qrels", "j")
+    for option, value in (("--document-prompt", "d: "), ("--revision", "main")):
+        refused = call("mine", index, *given, "--out", tmp_path / "t", option, value, code=2)
+        assert f"{option} doesn't go with an index, which was made with its own" in refused.stderr
+    for option, value in (("--id", "x"), ("--locale", "jp"), ("--version", "small"), ("--format", "jsonl")):
+        refused = call("mine", index, *given, "--out", tmp_path / "t", option, value, code=2)
+        assert f"{option} doesn't go with an index without --corpus" in refused.stderr
 
 
 def test_what_is_there_stays_unless_told(shop: Path, tmp_path: Path) -> None:

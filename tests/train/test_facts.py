@@ -77,9 +77,9 @@ def test_without_a_tokenizer_that_can_be_used_alone_no_tokens_are_counted(built:
     base = built("roberta")
     recipe = small_recipe(base)
     made = Made(tmp_path / "shop", recipe, "roberta", {}, {}, (), 6, None, 7.5)
-    session = Session(recipe, load(base), DATA, None, tmp_path / "checkpoints", "cpu")
+    session = Session(recipe, load(base), DATA, None, tmp_path / "checkpoints", "cpu:0")
     facts = gather_facts(made, session, judged=None, weights=tmp_path)
-    assert (facts.columns, facts.judged) == ((), None)
+    assert (facts.columns, facts.judged, facts.device) == ((), None, "cpu:0")
 
 
 def test_a_judge_is_told_by_the_last_part_of_its_path() -> None:
