@@ -111,7 +111,10 @@ def test_a_training_prints_its_rows_for_people(standing: Path) -> None:
 def test_refusals_are_one_line_that_says_what_to_type() -> None:
     assert "--recipe with one of allnli-matryoshka, e5-acronyms, esci, " in refused(2)
     assert "no recipe is called 'esc'; perhaps esci;" in refused(2, "--recipe", "esc", "--show")
-    assert "--data PATH --out models/NAME" in refused(2, "--recipe", "esci")
+    for half in ((), ("--data", "rows.jsonl"), ("--out", "models/x")):
+        assert "--data PATH --out models/NAME" in refused(2, "--recipe", "esci", *half)
+    assert "none is named; leave them out" in refused(2, *CALL, "--locale", "jp")
+    assert "--revision abc goes with a hub name" in call(*CALL, "--model", "./base", "--revision", "abc").stderr
     assert "--eval PATH, or --set training.keep=last" in refused(2, *CALL, "--recipe", "esci", "--model", "base")
     assert "perhaps loss.scale" in refused(2, *CALL, "--set", "loss.scal=3")
     wide = ("--set", "loss.matryoshka_dims=128,32", "--model", "base", *FEW)
