@@ -21,7 +21,8 @@ def train(
         typer.Option(
             "--recipe",
             "-r",
-            help="judgments, esci, allnli-matryoshka, swahili-matryoshka, e5-acronyms, static-matryoshka, FILE.toml.",
+            help="judgments, rotation, esci, allnli-matryoshka, swahili-matryoshka, e5-acronyms, static-matryoshka, "
+            "FILE.toml.",
         ),
     ] = None,
     data: Annotated[

@@ -25,7 +25,10 @@ from searchapp.errors import ModelError
 
 BUDGET = 128
 """Tokens of a batch: enough for a matrix product, few enough that it holds texts of like length."""
-POOLINGS = ("mean", "cls", "mean+normalize", "cls+normalize")
+DENSE = "+dense"
+"""Behind a pooling: its vectors go through a square matrix, such as a rotation, and nothing else."""
+_PLAIN = ("mean", "cls", "mean+normalize", "cls+normalize")
+POOLINGS = (*_PLAIN, *(f"{pooling}{DENSE}" for pooling in _PLAIN))
 TYPES = {"bert": False, "roberta": True, "xlm-roberta": True, "camembert": True}
 """The model types that are run here, and whether their places are counted from the padding token's number."""
 
@@ -78,9 +81,9 @@ class BertEncoder(PromptedEncoder):
         else:
             pooled = np.einsum("ntd,nt->nd", hidden, mask.astype(np.float32))
             pooled /= np.maximum(lengths, 1)[:, None].astype(np.float32)
-        if self._card.pooling.endswith("normalize"):
+        if self._card.pooling.removesuffix(DENSE).endswith("normalize"):
             pooled = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), _TINY)
-        return pooled
+        return pooled if self._weights.dense is None else pooled @ self._weights.dense.T
 
 
 def export_bert(encoder: Encoder, folder: Path) -> EncoderCard:
@@ -93,7 +96,8 @@ def export_bert(encoder: Encoder, folder: Path) -> EncoderCard:
     if fingerprint(hash_files(source)) != card.fingerprint:
         raise ModelError(f"{source} has changed since the model was loaded")
     place, shape, layers = _read_model(source, card)
-    write_weights(folder / _WEIGHTS, place / "model.safetensors", layers)
+    dense = _dense(source, card) / "model.safetensors" if card.pooling.endswith(DENSE) else None
+    write_weights(folder / _WEIGHTS, place / "model.safetensors", layers, dense=dense)
     body = {"heads": shape.heads, "epsilon": shape.epsilon, "padding": shape.padding}
     (folder / _SHAPE).write_text(json.dumps(body) + "\n", encoding="utf-8")
     shutil.copyfile(place / "tokenizer.json", folder / _TOKENIZER)
@@ -121,6 +125,8 @@ def _read_model(source: Path, card: EncoderCard) -> tuple[Path, Shape, int]:
     for name in ("model.safetensors", "tokenizer.json"):
         if not (place / name).is_file():
             raise ModelError(f"{place} has no {name}")
+    if card.pooling.endswith(DENSE):
+        _dense(source, card)
     return place, shape, layers
 
 
@@ -129,7 +135,8 @@ def open_bert(folder: Path, card: EncoderCard) -> BertEncoder:
     if card.pooling not in POOLINGS:
         raise ModelError(f"its pooling is {card.pooling!r}, and one of {', '.join(POOLINGS)} was expected")
     shape = _read_shape(folder / _SHAPE)
-    weights = open_weights(folder / _WEIGHTS, dim=card.dim, heads=shape.heads)
+    dense = card.pooling.endswith(DENSE)
+    weights = open_weights(folder / _WEIGHTS, dim=card.dim, heads=shape.heads, dense=dense)
     longest = len(weights.places) - (0 if shape.padding is None else shape.padding + 1)
     if card.max_seq_length is None or card.max_seq_length > longest:
         raise ModelError(f"it takes texts of {card.max_seq_length} tokens, and has places for {longest}")
@@ -142,14 +149,42 @@ def open_bert(folder: Path, card: EncoderCard) -> BertEncoder:
 
 def _transformer(folder: Path) -> Path:
     """Return where in a model's folder the transformer lies."""
+    kind, place = _module(folder, 0)
+    if not kind.startswith("sentence_transformers.") or not kind.endswith(".Transformer"):
+        raise ModelError(f"{folder} begins with {kind}, which is no plain transformer")
+    return place
+
+
+def _dense(folder: Path, card: EncoderCard) -> Path:
+    """Return where in a model's folder its last module lies, a Dense; raise ModelError unless it is a mere matrix."""
+    kind, place = _module(folder, -1)
+    config = read_json(place / "config.json")
+    expected = {
+        "in_features": card.dim,
+        "out_features": card.dim,
+        "bias": False,
+        "activation_function": "torch.nn.modules.linear.Identity",
+        "module_input_name": "sentence_embedding",
+        "module_output_name": "sentence_embedding",
+    }
+    plain = all(config.get(name) == value for name, value in expected.items()) and not config.get("use_residual")
+    if not kind.startswith("sentence_transformers.") or not kind.endswith(".Dense") or not plain:
+        raise ModelError(f"{place} is more than a square matrix")
+    if not (place / "model.safetensors").is_file():
+        raise ModelError(f"{place} has no model.safetensors")
+    return place
+
+
+def _module(folder: Path, number: int) -> tuple[str, Path]:
+    """Return the kind and the place of a module in a model's folder."""
     try:
-        first = json.loads((folder / "modules.json").read_text(encoding="utf-8"))[0]
-        kind, place = str(first["type"]), PurePosixPath(first["path"])
+        module = json.loads((folder / "modules.json").read_text(encoding="utf-8"))[number]
+        kind, place = str(module["type"]), PurePosixPath(module["path"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ModelError(f"{folder / 'modules.json'} can't be read as a list of modules ({one_line(error)})") from error
-    if not kind.startswith("sentence_transformers.") or not kind.endswith(".Transformer") or ".." in place.parts:
-        raise ModelError(f"{folder} begins with {kind}, which is no plain transformer")
-    return folder / place
+    if ".." in place.parts or place.is_absolute():
+        raise ModelError(f"{folder / 'modules.json'} names {place}, which lies elsewhere")
+    return kind, folder / place
 
 
 def _read_config(config: dict[str, Any], place: Path) -> tuple[Shape, int]:

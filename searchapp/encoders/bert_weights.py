@@ -33,6 +33,7 @@ _LAYER = {
     "narrow.{}": ("output.dense.{}",),
     "norm2.{}": ("output.LayerNorm.{}",),
 }
+_DENSE, _LINEAR = "dense.weight", "linear.weight"
 _HEADS = ("", "bert.", "roberta.")
 """What the names of a checkpoint may begin with."""
 
@@ -97,16 +98,22 @@ class BertWeights:
     types: Vectors
     norm: Linear
     layers: tuple[Layer, ...]
+    dense: Vectors | None
+    """(dim, dim): what pooled vectors are multiplied by, a row for each dim that comes out; None where by nothing."""
 
 
-def write_weights(path: Path, source: Path, layers: int) -> None:
+def write_weights(path: Path, source: Path, layers: int, *, dense: Path | None = None) -> None:
     """Write what queries need of a checkpoint, query, key and value as one matrix; the same always as the same bytes.
 
-    Raises ModelError where the checkpoint lacks some of it.
+    `dense` is the checkpoint of what the pooled vectors go through at last. Raises ModelError where one of them lacks
+    some of it.
     """
-    found = open_tensors(source)
+    found = dict(open_tensors(source))
     head = next((head for head in _HEADS if head + _EMBEDDINGS["words"][0] in found), "")
     names = {name: [head + part for part in parts] for name, parts in _names(layers)}
+    if dense is not None:
+        names[_DENSE] = [_LINEAR]
+        found |= {name: tensor for name, tensor in open_tensors(dense).items() if name == _LINEAR}
     if missing := [part for parts in names.values() for part in parts if part not in found]:
         raise ModelError(f"{source} has no {missing[0]}")
     header: dict[str, object] = {}
@@ -126,8 +133,11 @@ def write_weights(path: Path, source: Path, layers: int) -> None:
                 handle.write(_lifted(found[part]).astype("<f4", copy=False).tobytes())
 
 
-def open_weights(path: Path, *, dim: int, heads: int) -> BertWeights:
-    """Map what `write_weights` wrote; raises ModelError where it is damaged or its shapes don't fit together."""
+def open_weights(path: Path, *, dim: int, heads: int, dense: bool) -> BertWeights:
+    """Map what `write_weights` wrote; raises ModelError where it is damaged or its shapes don't fit together.
+
+    `dense` says that pooled vectors go through a matrix at last, which is to be there.
+    """
     found = open_tensors(path)
     layers = len({name.split(".")[0] for name in found if name[:1].isdigit()})
     tensors = _Tensors(found, path)
@@ -152,6 +162,7 @@ def open_weights(path: Path, *, dim: int, heads: int) -> BertWeights:
             )
             for number in range(layers)
         ),
+        dense=tensors.take(_DENSE, dim, dim) if dense else None,
     )
 
 

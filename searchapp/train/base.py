@@ -8,10 +8,11 @@ from searchapp.encoders.describe import explain
 from searchapp.encoders.folder import ModelFolder
 from searchapp.encoders.quiet import collecting_reports, missing_weights
 from searchapp.encoders.torch_load import loading_errors, open_model
-from searchapp.errors import ModelError
+from searchapp.errors import ModelError, UsageError
 from searchapp.optional import require
 from searchapp.train.distil import distil_static
 from searchapp.train.recipe import ModelSpec, Recipe
+from searchapp.train.rotation import add_rotation
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -40,6 +41,17 @@ def distil_base(base: "SentenceTransformer", recipe: Recipe, texts: Iterable[str
         base, recipe.distil, texts=texts, seed=recipe.training.seed, max_seq_length=recipe.model.max_seq_length
     )
     return _settle(made, recipe)
+
+
+def rotate_base(base: "SentenceTransformer", recipe: Recipe) -> "SentenceTransformer":
+    """Put a rotation behind what `open_base` opened; raise UsageError for dims that can't be learnt so."""
+    width = base.get_embedding_dimension() or 0
+    if recipe.loss.matryoshka_dims[-1] >= width:
+        raise UsageError(
+            f"loss.matryoshka_dims go down to {recipe.loss.matryoshka_dims[-1]}, and the base has {width}: a rotation "
+            "changes nothing at full width; type --set loss.matryoshka_dims= and narrower ones"
+        )
+    return _settle(add_rotation(base), recipe)
 
 
 def _settle(model: "SentenceTransformer", recipe: Recipe) -> "SentenceTransformer":

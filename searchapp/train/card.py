@@ -106,6 +106,7 @@ def _head(facts: CardFacts) -> Iterator[str]:
         "pretrained": f"finetuned from {base_name(facts.base)}",
         "random": f"trained from scratch, in the architecture of {base_name(facts.base)}",
         "distil": f"distilled from {base_name(facts.base)} and then trained",
+        "rotate": f"that turns the vectors of {base_name(facts.base)}, itself left as it is, by a rotation learnt",
     }[facts.recipe.model.start]
     yield from (f"# {facts.name}", "")
     yield f"This is a sentence-transformers model {made} on {facts.data.name}, by the recipe `{facts.recipe.name}` of"

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from searchapp.prompts import Prompts
 
-Start: TypeAlias = Literal["pretrained", "random", "distil"]
+Start: TypeAlias = Literal["pretrained", "random", "distil", "rotate"]
 Task: TypeAlias = Literal["auto", "triplets", "pairs", "retrieval"]
 Keep: TypeAlias = Literal["best", "last"]
 Precision: TypeAlias = Literal["fp32", "fp16", "bf16"]
@@ -19,7 +19,8 @@ class ModelSpec:
     base: str
     """A hub name, a folder, or a packaged model."""
     start: Start = "pretrained"
-    """`random` keeps the base's architecture and none of its weights; `distil` makes a static model of it."""
+    """`random` keeps the base's architecture and none of its weights; `distil` makes a static model of it;
+    `rotate` leaves it as it is and learns how its vectors are turned, so that they can be cut."""
     pooling: Literal["mean", "cls", "lasttoken"] = "mean"
     """Put behind a base that is a mere transformer; a sentence-transformers folder keeps its own modules."""
     normalize: bool = False

@@ -165,6 +165,12 @@ def _clashes(recipe: Recipe) -> Iterator[Problem]:
             f"training.schedule is constant, which never warms up, and training.warmup_ratio "
             f"{training.warmup_ratio:g}; take constant_with_warmup, or a warmup_ratio of 0",
         )
+    if recipe.model.start == "rotate" and not loss.matryoshka_dims:
+        yield Problem(
+            "loss.matryoshka_dims",
+            "loss.matryoshka_dims is empty, and a rotation changes nothing at full width; it takes the widths that "
+            "vectors are to be cut to",
+        )
     if recipe.model.start == "distil":
         yield from _beyond("loss.matryoshka_dims", loss.matryoshka_dims, recipe.distil.dim)
         yield from _beyond("judge.dims", recipe.judge.dims, recipe.distil.dim)

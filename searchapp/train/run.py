@@ -17,7 +17,7 @@ from searchapp.encoders.torch_device import choose_devices
 from searchapp.encoders.torch_load import wrap
 from searchapp.errors import BadVectorsError, MeasureError, TrainingStoppedError, UsageError
 from searchapp.layout import MODEL, check_free
-from searchapp.train.base import distil_base, open_base
+from searchapp.train.base import distil_base, open_base, rotate_base
 from searchapp.train.batches import check_company
 from searchapp.train.card import base_name
 from searchapp.train.card_data import describe_lost
@@ -36,6 +36,7 @@ from searchapp.train.processes import first_first, is_first
 from searchapp.train.recipe import Recipe
 from searchapp.train.recipe_checks import check_recipe
 from searchapp.train.recipe_file import fields_of
+from searchapp.train.rotation import open_learner
 from searchapp.train.trainer import Session, precision_of, run_trainer
 from searchapp.train.watch import Watch
 from searchapp.train.work import TrainingFolder, training_on
@@ -172,6 +173,8 @@ def _prepare(
     if static:
         progress("distilling the base", 0, None)
         model = distil_base(model, recipe, (text for row in data.examples for text in (row.anchor, row.positive)))
+    if recipe.model.start == "rotate":
+        model = rotate_base(model, recipe)
     precision = precision_of(recipe.training, device)
     if precision != recipe.training.precision:
         note(f"{device} computes in {precision}, where the recipe says {recipe.training.precision}")
@@ -203,11 +206,13 @@ def _train(plan: _Plan, work: TrainingFolder, options: TrainOptions, listeners: 
         listeners.note(f"going on from step {step:,}")
     elif plan.judge is not None and is_first():
         _judge_base(plan, plan.judge, work.log, listeners)
+    held_out = None if plan.judge is None or not plan.judge.examples else _held_out(plan.judge)
     session = Session(
         recipe=plan.recipe,
         model=plan.model,
+        learner=_learner(plan, held_out, listeners),
         data=plan.data,
-        held_out=None if plan.judge is None or not plan.judge.examples else _held_out(plan.judge),
+        held_out=held_out,
         folder=work.checkpoints,
         device=plan.device,
     )
@@ -220,6 +225,14 @@ def _train(plan: _Plan, work: TrainingFolder, options: TrainOptions, listeners: 
             listeners.note(f"the last good checkpoint, of step {good:,}, is a model's folder: {there[good]}")
         raise
     return session
+
+
+def _learner(plan: _Plan, held_out: TrainingData | None, listeners: Listeners) -> "SentenceTransformer":
+    """Return what is trained. It starts anew; a checkpoint that is gone on from is loaded by the trainer."""
+    if plan.recipe.model.start != "rotate":
+        return plan.model
+    parts = (plan.data, *(() if held_out is None else (held_out,)))
+    return open_learner(plan.model, _encoder(plan), parts, progress=listeners.progress)
 
 
 def _judge_base(plan: _Plan, judge: Judge, log: Path, listeners: Listeners) -> None:

@@ -13,6 +13,7 @@ from searchapp.train.examples import TrainingData
 from searchapp.train.follow import Follower, make_callback
 from searchapp.train.losses import make_loss
 from searchapp.train.recipe import Recipe, TrainingSpec
+from searchapp.train.rotation import make_turner
 from searchapp.train.sampler import make_sampler, to_dataset
 from searchapp.train.watch import Watch
 
@@ -32,6 +33,9 @@ class Session:
 
     recipe: Recipe
     model: "SentenceTransformer"
+    """What is saved and judged."""
+    learner: "SentenceTransformer"
+    """What is trained: the model, or a rotation that it shares with it."""
     data: TrainingData
     held_out: TrainingData | None
     """Rows to compute the same loss on whenever the model is judged."""
@@ -113,7 +117,7 @@ def _make(session: Session, watch: Watch, progress: Progress) -> "SentenceTransf
 
     without_drawing = require("torch", extra="train").random.fork_rng
     damaged = require("safetensors", extra="train").SafetensorError
-    rows, model = to_dataset(session.data), session.model
+    rows, saved, learner = to_dataset(session.data), session.model, session.learner
     sampler = make_sampler(session.data) if session.recipe.training.sampler == "no_duplicates" else None
 
     class Trainer(SentenceTransformerTrainer):
@@ -141,16 +145,22 @@ def _make(session: Session, watch: Watch, progress: Progress) -> "SentenceTransf
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
             """Leave it out: the card is ours to write, and gathering what it says takes a while."""
 
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+            # What was saved is the whole model; what it shares with what is trained is filled by that.
+            self.model = saved
+            super()._load_from_checkpoint(resume_from_checkpoint)
+            self.model = learner
+
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             try:
-                model.save_pretrained(output_dir or str(session.folder), create_model_card=False)
+                saved.save_pretrained(output_dir or str(session.folder), create_model_card=False)
             except damaged as error:
                 # What the system says against writing a file, in that library's own class.
                 raise OSError(str(error)) from error
 
-    loss = make_loss(session.recipe.loss, model)
+    loss = make_loss(session.recipe.loss, learner)
     trainer = Trainer(
-        model=model,
+        model=learner,
         args=trainer_arguments(session),
         train_dataset=rows,
         eval_dataset=None if session.held_out is None else to_dataset(session.held_out),
@@ -159,4 +169,6 @@ def _make(session: Session, watch: Watch, progress: Progress) -> "SentenceTransf
     trainer.remove_callback(PrinterCallback)
     follower = Follower(watch, loss, held_out=session.held_out is not None, progress=progress)
     trainer.add_callback(make_callback(follower))
+    if learner is not saved:
+        trainer.add_callback(make_turner(saved, learner))
     return trainer

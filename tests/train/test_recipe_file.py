@@ -285,7 +285,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_all_that_there_are() ->
         open_recipe("swahili")
     assert str(caught.value) == (
         "no recipe is called 'swahili'; perhaps swahili-matryoshka; there are allnli-matryoshka, e5-acronyms, esci, "
-        "judgments, static-matryoshka, swahili-matryoshka, or name a file that ends in .toml"
+        "judgments, rotation, static-matryoshka, swahili-matryoshka, or name a file that ends in .toml"
     )
     with pytest.raises(UsageError, match="no recipe is called '#'; there are allnli"):
         open_recipe("#")

@@ -151,8 +151,14 @@ TABLE = {
 }
 
 
-def test_the_packaged_recipes_are_the_four_models_that_work_a_static_one_and_one_for_judgments() -> None:
-    assert recipe_names() == tuple(sorted([*TABLE, "judgments"]))
+def test_the_packaged_recipes_are_the_four_models_that_work_a_static_one_and_two_for_one_s_own() -> None:
+    assert recipe_names() == tuple(sorted([*TABLE, "judgments", "rotation"]))
+
+
+def test_the_recipe_of_a_rotation_leaves_out_the_full_width_and_chooses_nothing_by_what_it_is_judged_on() -> None:
+    recipe = open_recipe("rotation")
+    assert (recipe.model.base, recipe.model.start, recipe.dims) == ("minilm", "rotate", (256, 128, 64, 32))
+    assert (recipe.training.keep, recipe.training.max_steps, recipe.training.weight_decay) == ("last", 400, 0.0)
 
 
 def test_the_recipe_for_judgments_fits_the_packaged_model_and_chooses_nothing_by_what_it_is_judged_on() -> None:
@@ -177,7 +183,7 @@ def test_every_weight_is_one_and_common_settings_are_the_trainers_own(name: str)
     assert (recipe.data.split, recipe.data.leakage, recipe.data.positive_grade) == ("train", "drop", 0)
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", recipe_names())
 def test_a_file_spells_out_every_field_in_the_order_of_the_dataclasses(name: str) -> None:
     tree = tomllib.loads((resources.files("searchapp.train") / "recipes" / f"{name}.toml").read_text(encoding="utf-8"))
     spelled = [
