@@ -26,7 +26,7 @@ VALIDATION_QUERIES = 250
 OTHER_TITLES = 1_500
 """Titles that nobody judged for these queries, to be found beside those that were."""
 SEED = 7
-ROWS = {"data.positive_grade": 5, "data.negatives": 0, "model.max_seq_length": 32}
+ROWS = {"data.positive_grade": 5, "data.negatives": 0}
 """What of the tuning's recipe holds for turning, too."""
 AIMS = {"gain": 0.15, "kept_128": 0.95, "kept_64": 0.90}
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from searchapp.encoders.describe import explain
@@ -10,6 +11,7 @@ from searchapp.encoders.quiet import collecting_reports, missing_weights
 from searchapp.encoders.torch_load import loading_errors, open_model
 from searchapp.errors import ModelError, UsageError
 from searchapp.optional import require
+from searchapp.prompts import resolve_prompts
 from searchapp.train.distil import distil_static
 from searchapp.train.recipe import ModelSpec, Recipe
 from searchapp.train.rotation import add_rotation
@@ -43,15 +45,24 @@ def distil_base(base: "SentenceTransformer", recipe: Recipe, texts: Iterable[str
     return _settle(made, recipe)
 
 
-def rotate_base(base: "SentenceTransformer", recipe: Recipe) -> "SentenceTransformer":
+def rotate_base(base: "SentenceTransformer", recipe: Recipe, source: ModelFolder) -> "SentenceTransformer":
     """Put a rotation behind what `open_base` opened; raise UsageError for dims that can't be learnt so."""
-    width = base.get_embedding_dimension() or 0
-    if recipe.loss.matryoshka_dims[-1] >= width:
+    width, dims = base.get_embedding_dimension() or 0, recipe.loss.matryoshka_dims
+    if dims[0] > width or dims[-1] >= width:
+        narrower = ",".join(str(width // part) for part in (2, 4, 8) if width // part)
         raise UsageError(
-            f"loss.matryoshka_dims go down to {recipe.loss.matryoshka_dims[-1]}, and the base has {width}: a rotation "
-            "changes nothing at full width; type --set loss.matryoshka_dims= and narrower ones"
+            f"loss.matryoshka_dims are {', '.join(map(str, dims))}, and {source.name} has {width}: a rotation serves "
+            f"narrower ones; type --set loss.matryoshka_dims={narrower}"
         )
-    return _settle(add_rotation(base), recipe)
+    return add_rotation(base, name=source.name)
+
+
+def keep_prompts(recipe: Recipe, source: ModelFolder) -> Recipe:
+    """Return the recipe with the base's own prompts, where the base is to stay as it is and the recipe names none."""
+    if recipe.model.start != "rotate" or recipe.prompts.query or recipe.prompts.document:
+        return recipe
+    found = resolve_prompts(source.declared)
+    return replace(recipe, prompts=replace(found, source="recipe" if found.query or found.document else "none"))
 
 
 def _settle(model: "SentenceTransformer", recipe: Recipe) -> "SentenceTransformer":

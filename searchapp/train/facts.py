@@ -24,6 +24,7 @@ def gather_facts(made: Made, session: Session, *, judged: JudgedFacts | None, we
     with collecting_reports():
         usual = require("sentence_transformers", extra="train").SentenceTransformerTrainingArguments("unused")
         settings, changed = describe_arguments(trainer_arguments(session), usual)
+        losses = describe_losses(make_loss(made.recipe.loss, session.model))
     return CardFacts(
         name=made.folder.name,
         base=made.base,
@@ -36,7 +37,7 @@ def gather_facts(made: Made, session: Session, *, judged: JudgedFacts | None, we
         judged=judged,
         rows=made.rows,
         step=made.step,
-        losses=describe_losses(make_loss(made.recipe.loss, session.model)),
+        losses=losses,
         settings=settings,
         changed=changed,
         versions=_versions(),

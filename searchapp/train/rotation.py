@@ -7,7 +7,7 @@ next small turn, a skew-symmetric matrix that is zero again after each step, whe
 its vectors from memory.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +15,11 @@ import numpy as np
 from searchapp.build import Progress, silent
 from searchapp.encoders import Encoder
 from searchapp.encoders.base import Vectors
+from searchapp.errors import ModelError
 from searchapp.judging.embedding import Embedder, cut_texts
 from searchapp.optional import require
 from searchapp.train.examples import TrainingData
+from searchapp.train.processes import are_several
 
 if TYPE_CHECKING:
     import torch
@@ -25,37 +27,61 @@ if TYPE_CHECKING:
     from sentence_transformers.base.modules import InputModule, Module
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-_ITERATIONS = 4
-"""Each about squares how far a matrix is from a rotation; a step leaves it less than a tenth away."""
+_CLOSE = 1e-3
+"""How far from the identity a matrix times itself turned over may be, for it to be taken for a rotation."""
+_WIDE = 4_096
+"""Vectors that are lifted to float64 at once."""
 
 
-def add_rotation(base: "SentenceTransformer") -> "SentenceTransformer":
-    """Return a base with a rotation behind it that turns nothing yet; the base's own weights stay as they are."""
+def add_rotation(base: "SentenceTransformer", *, name: str) -> "SentenceTransformer":
+    """Put a rotation behind a base, one that turns nothing yet; one that stands there already is gone on with.
+
+    Raises ModelError for a base whose vectors are made by no transformer, or by several.
+    """
     torch = require("torch", extra="train")
-    dense = require("sentence_transformers.base.modules", extra="train").Dense
+    modules = require("sentence_transformers.base.modules", extra="train")
+    static = require("sentence_transformers.sentence_transformer.modules", extra="train").StaticEmbedding
+    if isinstance(base[0], (static, modules.Router)):
+        raise ModelError(
+            f"{name} begins with {type(base[0]).__name__}, and a rotation is put behind one transformer; name another "
+            "base, or train a static model by --recipe static-matryoshka"
+        )
+    if _is_rotation(base[-1]):
+        return base
     width = base.get_embedding_dimension() or 0
-    rotation = dense(width, width, bias=False, activation_function=torch.nn.Identity(), init_weight=torch.eye(width))
-    whole: SentenceTransformer = require("sentence_transformers", extra="train").SentenceTransformer(
-        modules=[*base, rotation], device=str(base.device)
-    )
-    return whole
+    same = torch.eye(width, device=base.device)
+    base.append(modules.Dense(width, width, bias=False, activation_function=torch.nn.Identity(), init_weight=same))
+    return base
 
 
 def open_learner(
-    whole: "SentenceTransformer", encoder: Encoder, parts: Iterable[TrainingData], *, progress: Progress = silent
+    whole: "SentenceTransformer",
+    encoder: Encoder,
+    data: TrainingData,
+    held_out: TrainingData | None,
+    *,
+    progress: Progress = silent,
 ) -> "SentenceTransformer":
-    """Return what is trained: the next turn of a model's rotation, over its base's vectors of the texts of `parts`.
+    """Return what is trained: the next turn of a model's rotation, over its base's vectors of all texts.
 
-    `encoder` is `whole` as `add_rotation` left it, whose rotation starts here: as the principal axes of those vectors,
-    the same for the same texts. Memory: a vector for each different text.
+    `encoder` is `whole` as `add_rotation` left it, whose rotation starts here: as the principal axes of the vectors of
+    `data`, the same for the same texts. Memory: a vector for each different text.
 
     Raises BadVectorsError where the base gives NaN, zeros or one vector for all.
     """
     torch = require("torch", extra="train")
-    rows, vectors = _embed(encoder, list(parts), progress)
     axes = _axes(whole)
+    # Back to where the rotation finds them, which is where they are if it turns nothing yet.
+    back = axes.detach().cpu().numpy().copy()
+    keys, vectors = _embed(encoder, data, progress)
+    vectors = vectors @ back
+    rows = {key: row for row, key in enumerate(keys)}
     with torch.no_grad():
         axes.copy_(torch.from_numpy(principal_axes(vectors)))
+    if held_out is not None:
+        others, more = _embed(encoder, held_out, progress)
+        rows = {**{key: len(keys) + row for row, key in enumerate(others)}, **rows}
+        vectors = np.concatenate([vectors, more @ back])
     learner: SentenceTransformer = require("sentence_transformers", extra="train").SentenceTransformer(
         modules=[_remember(rows, torch.from_numpy(vectors)), _turn(axes)], device=str(whole.device)
     )
@@ -67,25 +93,26 @@ def principal_axes(vectors: Vectors) -> Vectors:
 
     They are not centred: what is cut is a vector's length, and cosines know no mean.
     """
-    torch = require("torch", extra="train")
-    wide = torch.from_numpy(vectors).double()
-    axes = torch.linalg.eigh(wide.T @ wide / len(wide)).eigenvectors.flip(1).T
-    found: Vectors = axes.float().contiguous().numpy()
-    return found
+    squares = np.zeros((vectors.shape[1], vectors.shape[1]))
+    for begin in range(0, len(vectors), _WIDE):
+        wide = vectors[begin : begin + _WIDE].astype(np.float64)
+        squares += wide.T @ wide
+    return np.ascontiguousarray(np.linalg.eigh(squares)[1][:, ::-1].T, dtype=np.float32)
 
 
 def take_turn(axes: "torch.Tensor", turn: "torch.Tensor") -> None:
-    """Turn a rotation (dim, dim) in place by a small turn, as `skew` reads it, and make the turn zero.
+    """Turn a rotation (dim, dim) in place by what `skew` reads in a turn, however large, and make the turn zero.
 
-    What comes of it is the nearest rotation to (1 + skew) axes, by Newton and Schulz's iteration (Björck & Bowie 1971,
-    An iterative algorithm for computing the best estimate of an orthogonal matrix).
+    By Cayley's transform, which is a rotation for any skew-symmetric matrix. A step of Newton and Schulz's iteration
+    (Björck & Bowie 1971, An iterative algorithm for computing the best estimate of an orthogonal matrix) takes off what
+    rounding has added.
     """
     torch = require("torch", extra="train")
     with torch.no_grad():
-        axes.add_(skew(turn) @ axes)
         identity = torch.eye(len(axes), dtype=axes.dtype, device=axes.device)
-        for _ in range(_ITERATIONS):
-            axes.copy_(axes @ (1.5 * identity - 0.5 * (axes.T @ axes)))
+        half = skew(turn) / 2
+        axes.copy_(torch.linalg.solve(identity - half, (identity + half) @ axes))
+        axes.copy_(axes @ (1.5 * identity - 0.5 * (axes.T @ axes)))
         turn.zero_()
 
 
@@ -103,7 +130,13 @@ def make_turner(whole: "SentenceTransformer", learner: "SentenceTransformer") ->
     turn = next(iter(learner.parameters()))
 
     class Turner(TrainerCallback):
-        """Turns after each step."""
+        """Turns after each step; where there are several processes, from where the first of them begins."""
+
+        def on_train_begin(
+            self, args: "TrainingArguments", state: "TrainerState", control: "TrainerControl", **others: Any
+        ) -> None:
+            if are_several():
+                require("torch.distributed", extra="train").broadcast(axes.data, src=0)
 
         def on_optimizer_step(
             self, args: "TrainingArguments", state: "TrainerState", control: "TrainerControl", **others: Any
@@ -119,12 +152,24 @@ def _axes(whole: "SentenceTransformer") -> "torch.Tensor":
     return axes
 
 
-def _embed(encoder: Encoder, parts: Sequence[TrainingData], progress: Progress) -> tuple[dict[str, int], Vectors]:
-    """Return the rows of all texts, each with its prompt before it, and their vectors."""
-    rows = [row for part in parts for row in part.examples]
+def _is_rotation(module: Any) -> bool:
+    """Tell whether a module is a Dense that turns vectors and does nothing else."""
+    torch = require("torch", extra="train")
+    if type(module) is not require("sentence_transformers.base.modules", extra="train").Dense:
+        return False
+    bare = isinstance(module.activation_function, torch.nn.Identity) and not module.bias and not module.use_residual
+    names = {module.module_input_name, module.module_output_name}
+    if not bare or module.in_features != module.out_features or names != {"sentence_embedding"}:
+        return False
+    square = module.linear.weight.detach() @ module.linear.weight.detach().T
+    return bool((square - torch.eye(len(square), device=square.device)).abs().max() < _CLOSE)
+
+
+def _embed(encoder: Encoder, data: TrainingData, progress: Progress) -> tuple[list[str], Vectors]:
+    """Return all different texts of some rows, each with its prompt before it, and their vectors (n, dim)."""
     prompts = encoder.card.prompts
-    anchors = dict.fromkeys(row.anchor for row in rows)
-    texts = dict.fromkeys(text for row in rows for text in (row.positive, *row.negatives))
+    anchors = dict.fromkeys(row.anchor for row in data.examples)
+    texts = dict.fromkeys(text for row in data.examples for text in (row.positive, *row.negatives))
     if prompts.query == prompts.document:
         texts = {text: None for text in texts if text not in anchors}
     total = len(anchors) + len(texts)
@@ -135,8 +180,7 @@ def _embed(encoder: Encoder, parts: Sequence[TrainingData], progress: Progress) 
             embedder.embed(cut_texts(texts), encoder.encode_documents, rows=len(texts), total=total),
         ]
     )
-    keys = [prompts.query + text for text in anchors] + [prompts.document + text for text in texts]
-    return {key: row for row, key in enumerate(keys)}, vectors
+    return [prompts.query + text for text in anchors] + [prompts.document + text for text in texts], vectors
 
 
 def _remember(rows: Mapping[str, int], vectors: "torch.Tensor") -> "InputModule":

@@ -17,7 +17,7 @@ from searchapp.encoders.torch_device import choose_devices
 from searchapp.encoders.torch_load import wrap
 from searchapp.errors import BadVectorsError, MeasureError, TrainingStoppedError, UsageError
 from searchapp.layout import MODEL, check_free
-from searchapp.train.base import distil_base, open_base, rotate_base
+from searchapp.train.base import distil_base, keep_prompts, open_base, rotate_base
 from searchapp.train.batches import check_company
 from searchapp.train.card import base_name
 from searchapp.train.card_data import describe_lost
@@ -146,6 +146,8 @@ def _prepare(
             "--set training.keep=last"
         )
     progress, note = listeners.progress, listeners.note
+    source = find_folder(recipe.model.base, revision=options.revision)
+    recipe = keep_prompts(recipe, source)
     data = read_training_data(
         path,
         spec=recipe.data,
@@ -158,8 +160,9 @@ def _prepare(
         raise UsageError("--device names several; for several GPUs type: accelerate launch -m searchapp train ...")
     device = devices[0]
     progress("loading the model", 0, None)
-    source = find_folder(recipe.model.base, revision=options.revision)
     model = open_base(recipe, source, device=device, trust=options.trust_remote_code)
+    if recipe.model.start == "rotate":
+        model = rotate_base(model, recipe, source)
     static = recipe.model.start == "distil"
     width = recipe.distil.dim if static else _width(model)
     judge = None
@@ -173,8 +176,6 @@ def _prepare(
     if static:
         progress("distilling the base", 0, None)
         model = distil_base(model, recipe, (text for row in data.examples for text in (row.anchor, row.positive)))
-    if recipe.model.start == "rotate":
-        model = rotate_base(model, recipe)
     precision = precision_of(recipe.training, device)
     if precision != recipe.training.precision:
         note(f"{device} computes in {precision}, where the recipe says {recipe.training.precision}")
@@ -231,8 +232,7 @@ def _learner(plan: _Plan, held_out: TrainingData | None, listeners: Listeners) -
     """Return what is trained. It starts anew; a checkpoint that is gone on from is loaded by the trainer."""
     if plan.recipe.model.start != "rotate":
         return plan.model
-    parts = (plan.data, *(() if held_out is None else (held_out,)))
-    return open_learner(plan.model, _encoder(plan), parts, progress=listeners.progress)
+    return open_learner(plan.model, _encoder(plan), plan.data, held_out, progress=listeners.progress)
 
 
 def _judge_base(plan: _Plan, judge: Judge, log: Path, listeners: Listeners) -> None:

@@ -77,7 +77,8 @@ def trainer_arguments(session: Session) -> Any:
     spec, prompts = session.recipe.training, session.recipe.prompts
     make = require("sentence_transformers", extra="train").SentenceTransformerTrainingArguments
     precision = precision_of(spec, session.device)
-    texts = {name: prompts.query if name == "anchor" else prompts.document for name in session.data.columns}
+    columns = [*session.data.columns, *(() if session.held_out is None else session.held_out.columns)]
+    texts = {name: prompts.query if name == "anchor" else prompts.document for name in columns}
     return make(
         output_dir=str(session.folder),
         per_device_train_batch_size=spec.batch_size,
@@ -158,10 +159,12 @@ def _make(session: Session, watch: Watch, progress: Progress) -> "SentenceTransf
                 # What the system says against writing a file, in that library's own class.
                 raise OSError(str(error)) from error
 
+    arguments = trainer_arguments(session)
+    saved.to(arguments.device)  # where the trainer moves what it is given
     loss = make_loss(session.recipe.loss, learner)
     trainer = Trainer(
         model=learner,
-        args=trainer_arguments(session),
+        args=arguments,
         train_dataset=rows,
         eval_dataset=None if session.held_out is None else to_dataset(session.held_out),
         loss=loss,

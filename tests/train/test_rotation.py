@@ -1,5 +1,7 @@
 """A rotation that is learnt behind a model: it stays one, full width stays as it is, what is cut gets better."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy.linalg import polar
 
 from searchapp.encoders import EncoderOptions, load_encoder
-from searchapp.errors import UsageError
-from searchapp.train.model_folder import Made
+from searchapp.errors import ModelError, UsageError
+from searchapp.train.model_folder import Made, read_report
 from searchapp.train.rotation import principal_axes, skew, take_turn
 from tests.encoders.conftest import Build
-from tests.models_on_disk import SENTENCES
+from tests.models_on_disk import SENTENCES, make_static
 from tests.train.runs import Ordered, Told, train, weights
 from tests.train.small import held_out, rows, write_rows
 
@@ -91,16 +92,19 @@ def test_cut_vectors_learn(made: Made) -> None:
 
 
 def test_it_begins_with_the_principal_axes_of_what_it_is_trained_on(ordered: Ordered, tmp_path: Path) -> None:
-    still = ordered.with_settings("training.learning_rate=1e-9", "training.max_steps=1")
+    still = ordered.with_settings("training.learning_rate=1e-9", "training.max_steps=1", "training.keep=last")
     found = axes_of(train(still, tmp_path / "model").folder)
     encoder = load_encoder(str(ordered.base), EncoderOptions(device="cpu"))
-    anchors = [f"query: {one['anchor']}" for one in (*rows(40), *held_out())]
-    texts = [text for one in (*rows(40), *held_out()) for text in (one["positive"], one["negative"])]
+    anchors = [f"query: {one['anchor']}" for one in rows(40)]
+    texts = [text for one in rows(40) for text in (one["positive"], one["negative"])]
     assert len({*anchors, *texts}) == len(anchors) + len(texts)
     vectors = encoder.encode_documents([*anchors, *texts])
     _, _, expected = np.linalg.svd(vectors.astype(np.float64))
     # Those of small weight are told apart by rounding alone.
     np.testing.assert_allclose(np.abs(np.sum(found[:8] * expected[:8], axis=1)), 1, atol=1e-4)
+    # What it is judged on has no part in it.
+    unjudged = train(replace(still, judged_on=None), tmp_path / "unjudged")
+    assert np.array_equal(axes_of(unjudged.folder), found)
 
 
 def test_stopped_and_gone_on_with_it_ends_with_the_same_bytes(ordered: Ordered, made: Made, tmp_path: Path) -> None:
@@ -136,20 +140,31 @@ def test_a_step_is_that_of_the_loss_over_the_whole_model(ordered: Ordered, tmp_p
     assert [row.loss for row in done.rows if row.loss is not None] == pytest.approx([expected], rel=1e-4)
 
 
-def test_a_turn_is_the_nearest_rotation_to_a_small_step() -> None:
+def test_a_turn_is_cayley_s_transform_of_it() -> None:
     import torch
 
     drawn = np.random.default_rng(5)
     start = np.linalg.qr(drawn.standard_normal((24, 24)))[0]
-    # As large as a step of a bold rate: 0.01 in each entry.
     step = 0.01 * np.sign(drawn.standard_normal((24, 24)))
     axes, turn = torch.from_numpy(start.copy()), torch.from_numpy(step.copy())
     take_turn(axes, turn)
-    below = np.tril(step, -1)
-    expected, _ = polar(start + (below - below.T) @ start)
-    np.testing.assert_allclose(axes.numpy(), expected, atol=1e-9)
+    half, one = (np.tril(step, -1) - np.tril(step, -1).T) / 2, np.eye(24)
+    np.testing.assert_allclose(axes.numpy(), np.linalg.inv(one - half) @ (one + half) @ start, atol=1e-12)
+    # The first order of it is what the loss was told.
+    np.testing.assert_allclose(axes.numpy(), start + 2 * half @ start, atol=0.02)
     assert not turn.any()
-    assert np.array_equal(skew(torch.from_numpy(step)).numpy(), below - below.T)
+    assert np.array_equal(2 * half, skew(torch.from_numpy(step)).numpy())
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 100.0])
+def test_it_stays_a_rotation_however_large_the_turns(size: float) -> None:
+    import torch
+
+    drawn = torch.Generator().manual_seed(4)
+    axes = torch.eye(96)
+    for _ in range(20):
+        take_turn(axes, size * torch.randn(96, 96, generator=drawn))
+    np.testing.assert_allclose((axes @ axes.T).numpy(), np.eye(96), atol=2e-6)
 
 
 def test_axes_are_sorted_by_what_lies_in_them() -> None:
@@ -164,19 +179,76 @@ def test_axes_are_sorted_by_what_lies_in_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "message"),
+    ("dims", "message"),
     [
-        ("loss.matryoshka_dims=", UsageError, r"loss\.matryoshka_dims is empty, and a rotation changes nothing"),
-        ("loss.matryoshka_dims=64", UsageError, r"go down to 64, and the base has 64: a rotation changes nothing"),
-        ("loss.matryoshka_dims=80,16", UsageError, r"80 dims: .* gives 64; type a number from 1 to 64"),
+        ("", r"loss\.matryoshka_dims is empty, and a rotation changes nothing at full width"),
+        ("64", r"are 64, and .* has 64: a rotation serves narrower ones; type --set loss\.matryoshka_dims=32,16,8"),
+        ("80,16", r"are 80, 16, and .* has 64: a rotation serves narrower ones"),
     ],
 )
 def test_dims_that_a_rotation_can_t_learn_are_refused(
-    ordered: Ordered, tmp_path: Path, settings: str, error: type[Exception], message: str
+    ordered: Ordered, tmp_path: Path, dims: str, message: str
 ) -> None:
-    with pytest.raises(error, match=message):
-        train(ordered.with_settings(settings), tmp_path / "model")
+    with pytest.raises(UsageError, match=message):
+        train(ordered.with_settings(f"loss.matryoshka_dims={dims}"), tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_a_base_without_a_transformer_is_refused(ordered: Ordered, tmp_path: Path) -> None:
+    static = replace(ordered, base=make_static(tmp_path / "static"))
+    with pytest.raises(ModelError, match=r"static begins with StaticEmbedding, and a rotation is put behind one trans"):
+        train(static.with_settings("loss.matryoshka_dims=8,4"), tmp_path / "model")
+
+
+def test_the_base_s_own_prompts_stay(built: Build, ordered: Ordered, tmp_path: Path) -> None:
+    """The e5 model says `query: ` and `passage: ` itself; rows that begin with them lose them first."""
+    made = train(
+        replace(ordered, base=built("e5")).with_settings("prompts.query=", "training.max_steps=2"), tmp_path / "model"
+    )
+    base = load_encoder(str(built("e5")), EncoderOptions(device="cpu"))
+    turned = load_encoder(str(made.folder), EncoderOptions(device="cpu"))
+    assert base.card.prompts.query == turned.card.prompts.query == "query: "
+    assert base.card.prompts.document == turned.card.prompts.document == "passage: "
+    before = base.encode_queries(TEXTS) @ base.encode_documents(TEXTS).T
+    np.testing.assert_allclose(turned.encode_queries(TEXTS) @ turned.encode_documents(TEXTS).T, before, atol=1e-4)
+    assert read_report(made.folder) == made
+
+
+def test_rows_to_judge_on_may_have_other_columns_and_texts_may_be_both(ordered: Ordered, tmp_path: Path) -> None:
+    both = [{"anchor": one["anchor"], "positive": one["positive"]} for one in rows(20)]
+    both += [{"anchor": one["positive"], "positive": one["anchor"]} for one in rows(20)]
+    pairs = replace(ordered, data=write_rows(tmp_path / "pairs.jsonl", both))
+    settings = ("prompts.document=passage: ", "training.max_steps=2", "training.batch_size=8")
+    for number, prompt in enumerate(("query: ", "passage: ")):
+        made = train(pairs.with_settings(*settings, f"prompts.query={prompt}"), tmp_path / f"model{number}")
+        assert all(row.eval_loss is not None for row in made.rows if row.measures and row.step)
+
+
+def test_a_rotation_that_is_there_is_gone_on_with(ordered: Ordered, made: Made, tmp_path: Path) -> None:
+    again = train(replace(ordered, base=made.folder), tmp_path / "model")
+    (there,) = again.folder.glob("*_Dense")
+    assert there.name == "3_Dense"
+    base, turned = embed(ordered.base), embed(again.folder)
+    np.testing.assert_allclose(turned, base @ axes_of(again.folder).T, atol=5e-6)
+    # It begins with the principal axes of the same vectors.
+    first, was = (next(row.loss for row in one.rows if row.loss is not None) for one in (again, made))
+    assert first == pytest.approx(was, rel=1e-3)
+    judged = [row.measures for row in again.rows if row.measures]
+    assert judged[0] == pytest.approx(dict(made.measures_at(STEPS)))
+
+
+def test_nothing_is_told_but_the_training(ordered: Ordered, tmp_path: Path) -> None:
+    sets = [word for one in (*ordered.settings, "training.max_steps=1") for word in ("--set", one)]
+    call = ["train", "--recipe", "rotation", "--model", str(ordered.base), "--data", str(ordered.data), *sets]
+    done = subprocess.run(
+        [sys.executable, "-m", "searchapp", *call, "--out", "model", "--device", "cpu", "--set", "judge.measure="],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    (trains,) = done.stderr.splitlines()
+    assert trains.startswith("trains on 40 rows")
 
 
 def test_the_card_says_what_was_learnt(made: Made) -> None:
