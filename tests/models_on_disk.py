@@ -304,3 +304,20 @@ def quiet() -> Iterator[None]:
             yield
         finally:
             bars.enable_progress_bar()
+
+
+def add_dense(
+    source: Path, folder: Path, *, bias: bool = False, out: int = 64, residual: bool = False, bounded: bool = False
+) -> Path:
+    """Copy a model and put a matrix behind its pooling."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Dense
+
+    with quiet():
+        model = SentenceTransformer(str(source), device="cpu")
+        weight = torch.randn(out, 64, generator=torch.Generator().manual_seed(3))
+        activation = torch.nn.Tanh() if bounded else torch.nn.Identity()
+        model.append(Dense(64, out, bias, activation, init_weight=weight, use_residual=residual))
+        model.save_pretrained(str(folder), create_model_card=False)
+    return folder

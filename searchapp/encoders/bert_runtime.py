@@ -7,14 +7,14 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from searchapp.encoders.base import Encoder, EncoderCard, Vectors
 from searchapp.encoders.batching import plan_batches
+from searchapp.encoders.bert_folder import DENSE, POOLINGS, dense_of, read_model
 from searchapp.encoders.bert_forward import Shape, run_bert
 from searchapp.encoders.bert_weights import BertWeights, open_weights, write_weights
 from searchapp.encoders.exported import BERT
@@ -25,13 +25,6 @@ from searchapp.errors import ModelError
 
 BUDGET = 128
 """Tokens of a batch: enough for a matrix product, few enough that it holds texts of like length."""
-DENSE = "+dense"
-"""Behind a pooling: its vectors go through a square matrix, such as a rotation, and nothing else."""
-_PLAIN = ("mean", "cls", "mean+normalize", "cls+normalize")
-POOLINGS = (*_PLAIN, *(f"{pooling}{DENSE}" for pooling in _PLAIN))
-TYPES = {"bert": False, "roberta": True, "xlm-roberta": True, "camembert": True}
-"""The model types that are run here, and whether their places are counted from the padding token's number."""
-
 _TINY = np.float32(1e-12)
 _WEIGHTS, _SHAPE, _TOKENIZER = BERT.files
 
@@ -95,8 +88,8 @@ def export_bert(encoder: Encoder, folder: Path) -> EncoderCard:
     source = find_folder(card.model, revision=card.revision).path
     if fingerprint(hash_files(source)) != card.fingerprint:
         raise ModelError(f"{source} has changed since the model was loaded")
-    place, shape, layers = _read_model(source, card)
-    dense = _dense(source, card) / "model.safetensors" if card.pooling.endswith(DENSE) else None
+    place, shape, layers = read_model(source, card)
+    dense = dense_of(source, card) / "model.safetensors" if card.pooling.endswith(DENSE) else None
     write_weights(folder / _WEIGHTS, place / "model.safetensors", layers, dense=dense)
     body = {"heads": shape.heads, "epsilon": shape.epsilon, "padding": shape.padding}
     (folder / _SHAPE).write_text(json.dumps(body) + "\n", encoding="utf-8")
@@ -107,27 +100,10 @@ def export_bert(encoder: Encoder, folder: Path) -> EncoderCard:
 def refuse_bert(encoder: Encoder) -> str | None:
     """Say why an encoder can't be written down by `export_bert`; None where it can."""
     try:
-        _read_model(find_folder(encoder.card.model, revision=encoder.card.revision).path, encoder.card)
+        read_model(find_folder(encoder.card.model, revision=encoder.card.revision).path, encoder.card)
     except ModelError as error:
         return str(error)
     return None
-
-
-def _read_model(source: Path, card: EncoderCard) -> tuple[Path, Shape, int]:
-    """Return where a model's transformer lies, its shape and its layers; raise ModelError for other kinds."""
-    if card.pooling not in POOLINGS or card.max_seq_length is None:
-        raise ModelError(f"{card.model} is no plain BERT: its vectors are made by {card.pooling}")
-    place = _transformer(source)
-    config, settings = read_json(place / "config.json"), read_json(place / "tokenizer_config.json")
-    shape, layers = _read_config(config, place)
-    if settings.get("truncation_side", "right") != "right" or settings.get("padding_side", "right") != "right":
-        raise ModelError(f"{place} cuts or pads texts on the left")
-    for name in ("model.safetensors", "tokenizer.json"):
-        if not (place / name).is_file():
-            raise ModelError(f"{place} has no {name}")
-    if card.pooling.endswith(DENSE):
-        _dense(source, card)
-    return place, shape, layers
 
 
 def open_bert(folder: Path, card: EncoderCard) -> BertEncoder:
@@ -145,61 +121,6 @@ def open_bert(folder: Path, card: EncoderCard) -> BertEncoder:
     except Exception as error:  # the library raises nothing more special
         raise ModelError(f"{folder / _TOKENIZER} can't be read ({one_line(error)})") from error
     return BertEncoder(weights, shape, tokenizer, card=card)
-
-
-def _transformer(folder: Path) -> Path:
-    """Return where in a model's folder the transformer lies."""
-    kind, place = _module(folder, 0)
-    if not kind.startswith("sentence_transformers.") or not kind.endswith(".Transformer"):
-        raise ModelError(f"{folder} begins with {kind}, which is no plain transformer")
-    return place
-
-
-def _dense(folder: Path, card: EncoderCard) -> Path:
-    """Return where in a model's folder its last module lies, a Dense; raise ModelError unless it is a mere matrix."""
-    kind, place = _module(folder, -1)
-    config = read_json(place / "config.json")
-    expected = {
-        "in_features": card.dim,
-        "out_features": card.dim,
-        "bias": False,
-        "activation_function": "torch.nn.modules.linear.Identity",
-        "module_input_name": "sentence_embedding",
-        "module_output_name": "sentence_embedding",
-    }
-    plain = all(config.get(name) == value for name, value in expected.items()) and not config.get("use_residual")
-    if not kind.startswith("sentence_transformers.") or not kind.endswith(".Dense") or not plain:
-        raise ModelError(f"{place} is more than a square matrix")
-    if not (place / "model.safetensors").is_file():
-        raise ModelError(f"{place} has no model.safetensors")
-    return place
-
-
-def _module(folder: Path, number: int) -> tuple[str, Path]:
-    """Return the kind and the place of a module in a model's folder."""
-    try:
-        module = json.loads((folder / "modules.json").read_text(encoding="utf-8"))[number]
-        kind, place = str(module["type"]), PurePosixPath(module["path"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ModelError(f"{folder / 'modules.json'} can't be read as a list of modules ({one_line(error)})") from error
-    if ".." in place.parts or place.is_absolute():
-        raise ModelError(f"{folder / 'modules.json'} names {place}, which lies elsewhere")
-    return kind, folder / place
-
-
-def _read_config(config: dict[str, Any], place: Path) -> tuple[Shape, int]:
-    """Return the shape and the number of layers that a model's config declares."""
-    kind = config.get("model_type")
-    plain = config.get("hidden_act") == "gelu" and config.get("position_embedding_type", "absolute") == "absolute"
-    if kind not in TYPES or "auto_map" in config or config.get("is_decoder") or not plain:
-        raise ModelError(f"{place} is a {kind}, and what can be written down is {', '.join(TYPES)} in their plain form")
-    try:
-        padding = int(config["pad_token_id"]) if TYPES[str(kind)] else None
-        shape = Shape(int(config["num_attention_heads"]), float(config["layer_norm_eps"]), padding)
-        return shape, int(config["num_hidden_layers"])
-    except (KeyError, TypeError, ValueError) as error:
-        # What a config leaves out, transformers fills in by defaults of its own.
-        raise ModelError(f"{place / 'config.json'} doesn't spell out its shape ({error!r})") from error
 
 
 def _read_shape(path: Path) -> Shape:

@@ -18,7 +18,7 @@ from searchapp.encoders.bert_runtime import BertEncoder, export_bert
 from searchapp.encoders.exported import open_exported, write_description
 from searchapp.encoders.runtimes import choose_export
 from searchapp.errors import ModelError
-from tests.models_on_disk import SENTENCES, quiet
+from tests.models_on_disk import SENTENCES, add_dense
 
 TEXTS = (*CANARIES, *SENTENCES, "", "word " * 300, "<pad> red </s> bag [PAD] x")
 
@@ -38,28 +38,11 @@ def test_vectors_are_those_of_the_model_and_counts_too(built: Callable[[str], Pa
     assert found.counts.truncated
 
 
-def with_dense(
-    source: Path, folder: Path, *, bias: bool = False, out: int = 64, residual: bool = False, bounded: bool = False
-) -> Path:
-    """Copy a model and put a matrix behind its pooling."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules import Dense
-
-    with quiet():
-        model = SentenceTransformer(str(source), device="cpu")
-        weight = torch.randn(out, 64, generator=torch.Generator().manual_seed(3))
-        activation = torch.nn.Tanh() if bounded else torch.nn.Identity()
-        model.append(Dense(64, out, bias, activation, init_weight=weight, use_residual=residual))
-        model.save_pretrained(str(folder), create_model_card=False)
-    return folder
-
-
 @pytest.mark.parametrize(("name", "pooling"), [("bge", "cls+normalize+dense"), ("roberta", "mean+dense")])
 def test_a_matrix_behind_the_pooling_is_written_down_too(
     built: Callable[[str], Path], tmp_path: Path, name: str, pooling: str
 ) -> None:
-    encoder = load_encoder(str(with_dense(built(name), tmp_path / "model")))
+    encoder = load_encoder(str(add_dense(built(name), tmp_path / "model")))
     assert choose_export(encoder).form.runtime == "bert"
     folder = write_down(encoder, tmp_path / "encoder")
     found = open_exported(folder)
@@ -70,15 +53,6 @@ def test_a_matrix_behind_the_pooling_is_written_down_too(
     spoil("dense.weight", lambda _: None)(folder)
     with pytest.raises(ModelError, match=r"holds dense\.weight as None, and float32 \(64, 64\) was expected"):
         open_exported(folder)
-
-
-@pytest.mark.parametrize("changed", [{"bias": True}, {"residual": True}, {"out": 16}, {"bounded": True}])
-def test_more_than_a_square_matrix_behind_the_pooling_is_refused(
-    built: Callable[[str], Path], tmp_path: Path, changed: dict[str, Any]
-) -> None:
-    encoder = load_encoder(str(with_dense(built("roberta"), tmp_path / "model", **changed)))
-    with pytest.raises(ModelError, match=r"2_Dense is more than a square matrix"):
-        write_down(encoder, tmp_path / "encoder")
 
 
 def write_down(encoder: Encoder, folder: Path) -> Path:

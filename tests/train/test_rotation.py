@@ -247,8 +247,8 @@ def test_nothing_is_told_but_the_training(ordered: Ordered, tmp_path: Path) -> N
         check=True,
         cwd=tmp_path,
     )
-    (trains,) = done.stderr.splitlines()
-    assert trains.startswith("trains on 40 rows")
+    (step,) = done.stderr.splitlines()
+    assert step.startswith("step 1  epoch 0.50  loss ")
 
 
 def test_the_card_says_what_was_learnt(made: Made) -> None:
