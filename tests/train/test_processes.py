@@ -47,18 +47,22 @@ def test_processes_that_were_launched_keep_what_they_were_given() -> None:
     assert environ == {"WORLD_SIZE": "2"}
 
 
-def test_two_processes_make_one_model_and_say_it_once(tmp_path: Path) -> None:
+TWO = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+
+
+@pytest.mark.parametrize(("recipe", "dims"), [("swahili-matryoshka", "64,32"), ("rotation", "32,16")])
+def test_two_processes_make_one_model_and_say_it_once(tmp_path: Path, recipe: str, dims: str) -> None:
     rows = [{"anchor": f"where is {word}", "positive": f"here is {word}"} for word in WORDS]
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     out = tmp_path / "models" / "two"
-    call = ["searchapp", "train", "--recipe", "swahili-matryoshka", "--model", str(make_bge(tmp_path / "bge"))]
+    call = ["searchapp", "train", "--recipe", recipe, "--model", str(make_bge(tmp_path / "bge"))]
     call += ["--data", str(data), "--eval", str(data), "--out", str(out), "--device", "cpu", "--json"]
-    settings = ["loss.matryoshka_dims=64,32", "training.batch_size=4", "training.accumulation=1", "judge.every=2"]
-    settings += ["training.max_steps=4", "data.leakage=allow"]
+    settings = [f"loss.matryoshka_dims={dims}", "training.batch_size=4", "training.accumulation=1", "judge.every=2"]
+    settings += ["training.max_steps=4", "data.leakage=allow", "training.log_every=100"]
     call += [part for setting in settings for part in ("--set", setting)]
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", *call],
+        [*TWO, "-m", *call],
         capture_output=True,
         text=True,
         timeout=300,
@@ -71,3 +75,33 @@ def test_two_processes_make_one_model_and_say_it_once(tmp_path: Path) -> None:
     # Of 32 rows, each of the two gets a batch of 4 at a time: 4 steps are one epoch.
     assert [(row.step, row.epoch) for row in read_rows(out / "training" / "log.jsonl")] == [(0, 0), (2, 0.5), (4, 1.0)]
     assert [path.name for path in out.parent.iterdir()] == ["two"]
+
+
+SCRIPT = """
+import sys
+import torch
+from sentence_transformers import SentenceTransformer
+from searchapp.train.rotation import add_rotation, make_turner
+
+torch.distributed.init_process_group("gloo")
+whole = add_rotation(SentenceTransformer(sys.argv[1], device="cpu"), name="bge")
+with torch.no_grad():
+    whole[-1].linear.weight.fill_(5 + torch.distributed.get_rank())
+make_turner(whole, whole).on_train_begin(None, None, None)
+assert bool((whole[-1].linear.weight == 5).all())
+torch.distributed.destroy_process_group()
+print("same")
+"""
+
+
+def test_a_rotation_begins_with_the_first_process_s_axes(tmp_path: Path) -> None:
+    """Each makes its own, and GPUs may not agree on which way an axis points."""
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    done = subprocess.run(
+        [*TWO, str(tmp_path / "script.py"), str(make_bge(tmp_path / "bge"))],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["same", "same"]), done.stderr
