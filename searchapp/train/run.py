@@ -30,13 +30,13 @@ from searchapp.train.guards import SCALED, GuardOptions, Guards
 from searchapp.train.judge import Judge
 from searchapp.train.judges import open_judge
 from searchapp.train.leaks import drop_leaks
+from searchapp.train.learner import open_learner
 from searchapp.train.log import LogRow, append_row, best_step, flatten, keep_rows, read_rows
 from searchapp.train.model_folder import Made, place_model, read_report
 from searchapp.train.processes import first_first, is_first
 from searchapp.train.recipe import Recipe
 from searchapp.train.recipe_checks import check_recipe
 from searchapp.train.recipe_file import fields_of
-from searchapp.train.rotation import open_learner
 from searchapp.train.trainer import Session, precision_of, run_trainer
 from searchapp.train.watch import Watch
 from searchapp.train.work import TrainingFolder, training_on

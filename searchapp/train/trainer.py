@@ -11,9 +11,9 @@ from searchapp.optional import require
 from searchapp.train.checkpoints import last_checkpoint
 from searchapp.train.examples import TrainingData
 from searchapp.train.follow import Follower, make_callback
+from searchapp.train.learner import make_turner
 from searchapp.train.losses import make_loss
 from searchapp.train.recipe import Recipe, TrainingSpec
-from searchapp.train.rotation import make_turner
 from searchapp.train.sampler import make_sampler, to_dataset
 from searchapp.train.watch import Watch
 

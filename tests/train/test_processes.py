@@ -81,7 +81,8 @@ SCRIPT = """
 import sys
 import torch
 from sentence_transformers import SentenceTransformer
-from searchapp.train.rotation import add_rotation, make_turner
+from searchapp.train.learner import make_turner
+from searchapp.train.rotation import add_rotation
 
 torch.distributed.init_process_group("gloo")
 whole = add_rotation(SentenceTransformer(sys.argv[1], device="cpu"), name="bge")

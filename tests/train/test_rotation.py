@@ -118,26 +118,33 @@ def test_stopped_and_gone_on_with_it_ends_with_the_same_bytes(ordered: Ordered, 
     assert [replace(row, seconds=0.0) for row in again.rows] == [replace(row, seconds=0.0) for row in made.rows]
 
 
-@pytest.mark.parametrize("loss", ["MultipleNegativesRankingLoss", "CachedMultipleNegativesRankingLoss"])
-def test_a_step_is_that_of_the_loss_over_the_whole_model(ordered: Ordered, tmp_path: Path, loss: str) -> None:
-    """The loss of the first step is that of sentence-transformers over base and rotation, texts and all."""
-    from datasets import Dataset
+def loss_of(folder: Path, examples: list[dict[str, str]]) -> float:
+    """Return the loss of sentence-transformers over base and rotation, texts and all."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
 
+    model = SentenceTransformer(str(folder), device="cpu")
+    features = [
+        model.preprocess([one[name] for one in examples], prompt="query: " if name == "anchor" else None)
+        for name in ("anchor", "positive", "negative")
+    ]
+    whole = MatryoshkaLoss(model, MultipleNegativesRankingLoss(model), list(DIMS))
+    return float(whole(features, None).detach())
+
+
+def test_rows_that_are_judged_on_have_the_loss_of_the_whole_model(made: Made) -> None:
+    assert made.rows[-1].eval_loss == pytest.approx(loss_of(made.folder, held_out()), rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["MultipleNegativesRankingLoss", "CachedMultipleNegativesRankingLoss"])
+def test_a_step_is_that_of_the_loss_over_the_whole_model(ordered: Ordered, tmp_path: Path, loss: str) -> None:
     one = ordered.with_settings(
         f"loss.name={loss}", "training.max_steps=1", "training.batch_size=40", "training.learning_rate=1e-9"
     )
     done = train(one, tmp_path / "model")
-    model = SentenceTransformer(str(done.folder), device="cpu")
-    whole = MatryoshkaLoss(model, MultipleNegativesRankingLoss(model), list(DIMS))
-    columns = Dataset.from_list(rows(40)).to_dict()
-    features = [
-        model.preprocess(columns[name], prompt="query: " if name == "anchor" else None)
-        for name in ("anchor", "positive", "negative")
-    ]
-    expected = float(whole(features, None).detach())
-    assert [row.loss for row in done.rows if row.loss is not None] == pytest.approx([expected], rel=1e-4)
+    assert [row.loss for row in done.rows if row.loss is not None] == pytest.approx(
+        [loss_of(done.folder, rows(40))], rel=1e-4
+    )
 
 
 def test_a_turn_is_cayley_s_transform_of_it() -> None:
