@@ -13,9 +13,9 @@ import pytest
 from searchapp.encoders import EncoderOptions, load_encoder
 from searchapp.errors import ModelError, UsageError
 from searchapp.train.model_folder import Made, read_report
-from searchapp.train.rotation import principal_axes, skew, take_turn
+from searchapp.train.rotation import add_rotation, principal_axes, skew, take_turn
 from tests.encoders.conftest import Build
-from tests.models_on_disk import SENTENCES, make_static
+from tests.models_on_disk import SENTENCES, make_static, quiet
 from tests.train.runs import Ordered, Told, train, weights
 from tests.train.small import held_out, rows, write_rows
 
@@ -207,6 +207,46 @@ def test_a_base_without_a_transformer_is_refused(ordered: Ordered, tmp_path: Pat
         train(static.with_settings("loss.matryoshka_dims=8,4"), tmp_path / "model")
 
 
+def test_a_base_with_a_way_for_each_role_is_refused(built: Build) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Router
+
+    with quiet():
+        ways = [list(SentenceTransformer(str(built("bge")), device="cpu")) for _ in range(2)]
+        model = SentenceTransformer(modules=[Router.for_query_document(*ways)], device="cpu")
+    with pytest.raises(ModelError, match=r"both begins with Router, and a rotation is put behind one transformer"):
+        add_rotation(model, name="both")
+
+
+@pytest.mark.parametrize(
+    ("changed", "added"),
+    [
+        ({}, 0),
+        ({"bias": True}, 1),
+        ({"use_residual": True}, 1),
+        ({"out_features": 16}, 1),
+        ({"activation_function": None}, 1),
+        ({"module_output_name": "token_embeddings"}, 1),
+        ({"init_weight": 1.1}, 1),
+    ],
+)
+def test_nothing_but_a_rotation_is_taken_for_one(built: Build, changed: dict[str, Any], added: int) -> None:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Dense
+
+    options = {"out_features": 64, "bias": False, "activation_function": torch.nn.Identity(), **changed}
+    options["init_weight"] = torch.eye(64)[: options["out_features"]] * changed.get("init_weight", 1.0)
+    if "activation_function" in changed:
+        options["activation_function"] = torch.nn.Tanh()
+    with quiet():
+        model = SentenceTransformer(str(built("bge")), device="cpu")
+    model.append(Dense(64, **options))
+    before = len(model)
+    assert len(add_rotation(model, name="model")) == before + added
+    assert model.get_embedding_dimension() == options["out_features"]
+
+
 def test_the_base_s_own_prompts_stay(built: Build, ordered: Ordered, tmp_path: Path) -> None:
     """The e5 model says `query: ` and `passage: ` itself; rows that begin with them lose them first."""
     made = train(
@@ -237,6 +277,7 @@ def test_a_rotation_that_is_there_is_gone_on_with(ordered: Ordered, made: Made, 
     assert there.name == "3_Dense"
     base, turned = embed(ordered.base), embed(again.folder)
     np.testing.assert_allclose(turned, base @ axes_of(again.folder).T, atol=5e-6)
+    assert again.rows[-1].eval_loss == pytest.approx(loss_of(again.folder, held_out()), rel=1e-4)
     # It begins with the principal axes of the same vectors.
     first, was = (next(row.loss for row in one.rows if row.loss is not None) for one in (again, made))
     assert first == pytest.approx(was, rel=1e-3)
