@@ -47,7 +47,7 @@ def test_everything_is_asked_of_what_was_there(built: Build, tmp_path: Path) -> 
     recipe = replace(small_recipe(base), loss=LossSpec(matryoshka_dims=(64, 16)))
     made = Made(tmp_path / "shop", recipe, "roberta", {}, {}, (LogRow(1.0, 6, 2.5),), 6, JUDGED.measure, 7.5)
     model = load(base)
-    session = Session(recipe, model, DATA, None, tmp_path / "checkpoints", "cpu")
+    session = Session(recipe, model, model, DATA, None, tmp_path / "checkpoints", "cpu")
     facts = gather_facts(made, session, judged=JUDGED, weights=base)
     assert (facts.name, facts.base, facts.recipe, facts.judged) == ("shop", "roberta", recipe, JUDGED)
     assert (facts.rows, facts.step, facts.seconds, facts.device) == (made.rows, 6, 7.5, "cpu")
@@ -77,7 +77,8 @@ def test_without_a_tokenizer_that_can_be_used_alone_no_tokens_are_counted(built:
     base = built("roberta")
     recipe = small_recipe(base)
     made = Made(tmp_path / "shop", recipe, "roberta", {}, {}, (), 6, None, 7.5)
-    session = Session(recipe, load(base), DATA, None, tmp_path / "checkpoints", "cpu:0")
+    model = load(base)
+    session = Session(recipe, model, model, DATA, None, tmp_path / "checkpoints", "cpu:0")
     facts = gather_facts(made, session, judged=None, weights=tmp_path)
     assert (facts.columns, facts.judged, facts.device) == ((), None, "cpu:0")
 
