@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from searchapp.encoders.describe import explain
-from searchapp.encoders.folder import ModelFolder
+from searchapp.encoders.folder import ModelFolder, find_folder
 from searchapp.encoders.quiet import collecting_reports, missing_weights
 from searchapp.encoders.torch_load import loading_errors, open_model
 from searchapp.errors import ModelError, UsageError
@@ -57,11 +57,14 @@ def rotate_base(base: "SentenceTransformer", recipe: Recipe, source: ModelFolder
     return add_rotation(base, name=source.name)
 
 
-def keep_prompts(recipe: Recipe, source: ModelFolder) -> Recipe:
-    """Return the recipe with the base's own prompts, where the base is to stay as it is and the recipe names none."""
+def keep_prompts(recipe: Recipe, *, revision: str | None) -> Recipe:
+    """Return the recipe with the base's own prompts, where the base is to stay as it is and the recipe names none.
+
+    Raises ModelError where there is no such base.
+    """
     if recipe.model.start != "rotate" or recipe.prompts.query or recipe.prompts.document:
         return recipe
-    found = resolve_prompts(source.declared)
+    found = resolve_prompts(find_folder(recipe.model.base, revision=revision).declared)
     return replace(recipe, prompts=replace(found, source="recipe" if found.query or found.document else "none"))
 
 

@@ -146,8 +146,7 @@ def _prepare(
             "--set training.keep=last"
         )
     progress, note = listeners.progress, listeners.note
-    source = find_folder(recipe.model.base, revision=options.revision)
-    recipe = keep_prompts(recipe, source)
+    recipe = keep_prompts(recipe, revision=options.revision)
     data = read_training_data(
         path,
         spec=recipe.data,
@@ -160,6 +159,7 @@ def _prepare(
         raise UsageError("--device names several; for several GPUs type: accelerate launch -m searchapp train ...")
     device = devices[0]
     progress("loading the model", 0, None)
+    source = find_folder(recipe.model.base, revision=options.revision)
     model = open_base(recipe, source, device=device, trust=options.trust_remote_code)
     if recipe.model.start == "rotate":
         model = rotate_base(model, recipe, source)
