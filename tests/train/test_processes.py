@@ -105,4 +105,5 @@ def test_a_rotation_begins_with_the_first_process_s_axes(tmp_path: Path) -> None
         timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    assert (done.returncode, done.stdout.split()) == (0, ["same", "same"]), done.stderr
+    # Counted, as one may write into the other's line.
+    assert (done.returncode, done.stdout.count("same")) == (0, 2), done.stderr
