@@ -22,7 +22,7 @@ from searchapp.train.rotation import axes_of, principal_axes, skew, take_turn
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules import InputModule, Module
+    from sentence_transformers.base.modules import InputModule
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
@@ -53,7 +53,7 @@ def open_learner(
     rows = {key: row for row, key in enumerate([*keys, *others])}
     known = torch.from_numpy(np.concatenate([vectors, more]))
     learner: SentenceTransformer = require("sentence_transformers", extra="train").SentenceTransformer(
-        modules=[_remember(rows, known), _turn(axes)], device=str(whole.device)
+        modules=[_learner(rows, known, axes)], device=str(whole.device)
     )
     return learner
 
@@ -100,48 +100,31 @@ def _embed(encoder: Encoder, data: TrainingData, progress: Progress) -> tuple[li
     return [prompts.query + text for text in anchors] + [prompts.document + text for text in texts], vectors
 
 
-def _remember(rows: Mapping[str, int], vectors: "torch.Tensor") -> "InputModule":
-    """Return a first module that knows the vectors of some texts by heart."""
+def _learner(rows: Mapping[str, int], vectors: "torch.Tensor", axes: "torch.Tensor") -> "InputModule":
+    """Return the one module of a learner: vectors known by heart, turned by the axes and then by what is learnt."""
+    import torch
     from sentence_transformers.base.modules import InputModule
 
-    class Remembered(InputModule):
-        """Reads vectors where a model would make them; it has no weights and can't be saved."""
+    class Learner(InputModule):
+        """Reads vectors where a model would make them, and turns them."""
+
+        turn: torch.nn.Parameter
 
         def preprocess(self, inputs: Sequence[Any], prompt: str | None = None, **_others: Any) -> dict[str, Any]:
             return {"sentence_embedding": vectors[[rows[(prompt or "") + text] for text in inputs]]}
 
         def forward(self, features: dict[str, Any], **_others: Any) -> dict[str, Any]:
-            return dict(features)
+            turned = features["sentence_embedding"] @ axes.detach().T
+            return {**features, "sentence_embedding": turned + turned @ skew(self.turn).T}
 
         def get_embedding_dimension(self) -> int:
             return int(vectors.shape[1])
 
         def save(self, output_path: str, *_others: Any, **_more: Any) -> None:
-            raise NotImplementedError("the model that was remembered is saved instead")
+            """Refuse: the library asks every module for it, and what is to be saved is the whole model."""
+            raise TypeError(f"a learner can't be saved to {output_path}; save the model whose rotation it learns")
 
-    made: Any = Remembered  # its constructor has no types
-    known: InputModule = made()
-    return known
-
-
-def _turn(axes: "torch.Tensor") -> "Module":
-    """Return a last module that turns vectors by some axes, and then by a small turn, which is what is learnt."""
-    import torch
-    from sentence_transformers.base.modules import Module
-
-    class Turn(Module):
-        """Turns vectors; it can't be saved."""
-
-        turn: torch.nn.Parameter
-
-        def forward(self, features: dict[str, Any], **_others: Any) -> dict[str, Any]:
-            turned = features["sentence_embedding"] @ axes.detach().T
-            return {**features, "sentence_embedding": turned + turned @ skew(self.turn).T}
-
-        def save(self, output_path: str, *_others: Any, **_more: Any) -> None:
-            raise NotImplementedError("the model whose axes they are is saved instead")
-
-    made: Any = Turn  # its constructor has no types
-    turning: Module = made()
-    turning.register_parameter("turn", torch.nn.Parameter(torch.zeros_like(axes)))
-    return turning
+    made: Any = Learner  # its constructor has no types
+    learner: InputModule = made()
+    learner.register_parameter("turn", torch.nn.Parameter(torch.zeros_like(axes)))
+    return learner
