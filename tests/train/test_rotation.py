@@ -12,6 +12,7 @@ import pytest
 
 from searchapp.encoders import EncoderOptions, load_encoder
 from searchapp.errors import ModelError, UsageError
+from searchapp.train.learner import _learner
 from searchapp.train.model_folder import Made, read_report
 from searchapp.train.rotation import add_rotation, principal_axes, skew, take_turn
 from tests.encoders.conftest import Build
@@ -303,3 +304,12 @@ def test_the_card_says_what_was_learnt(made: Made) -> None:
     card = (made.folder / "README.md").read_text(encoding="utf-8")
     assert "itself left as it is, by a rotation learnt on rows" in " ".join(card.split())
     assert "Dense(" in card
+
+
+def test_a_learner_can_t_be_saved_in_place_of_its_model(tmp_path: Path) -> None:
+    import torch
+
+    learner = _learner({"a": 0}, torch.ones(1, 4), torch.eye(4))
+    with pytest.raises(TypeError, match=r"save the model whose rotation it learns"):
+        learner.save(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
